@@ -1,0 +1,39 @@
+"""What lies in a mailbox: a message, and where its answer goes."""
+
+import asyncio
+from typing import final
+
+import attrs
+
+from airssys_wasm.core.messages import ComponentMessage
+
+
+@final
+@attrs.define(eq=False)
+class Envelope:
+    """A message on its way; `reply` is the asker's future, None for a tell.
+
+    `started` turns True when the guest gets it. An asker that gives up earlier sets `withdrawn`: the actor then drops
+    the envelope instead of delivering it.
+    """
+
+    message: ComponentMessage
+    reply: "asyncio.Future[bytes | None] | None" = None
+    callback: bool = False
+    started: bool = False
+    withdrawn: bool = False
+
+    @property
+    def size(self) -> int:
+        """Payload bytes, what the mailbox's byte bound counts."""
+        return len(self.message.payload.data)
+
+    def answer(self, value: bytes | None) -> None:
+        """Complete the ask; nothing when nobody asked or the asker has gone."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        """End the ask with an error; nothing when nobody asked or the asker has gone."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(error)

@@ -1,0 +1,68 @@
+"""What one component may use (pure)."""
+
+import math
+from typing import Final
+
+import attrs
+
+from airssys_wasm.core.errors import ConfigError
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+VALUE_PATH_MAX_PAYLOAD_BYTES: Final = 2 * MIB
+"""Largest payload as component values: wasmtime copies at most 128 MiB a call at 48 bytes an element."""
+
+_INT64_MAX: Final = 2**63 - 1
+"""Limits cross a C API of signed 64-bit numbers."""
+
+
+def _check_number(instance: "Limits", attribute: "attrs.Attribute[float]", value: object) -> None:
+    whole = attribute.name not in {"max_execution_time", "send_wait"}
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ConfigError(attribute.name, value, f"is not {'a whole number' if whole else 'a number'}")
+    if not math.isfinite(value):
+        raise ConfigError(attribute.name, value, "is not finite")
+    if value <= 0:
+        raise ConfigError(attribute.name, value, "is not positive")
+    if value > _INT64_MAX:
+        raise ConfigError(attribute.name, value, "is larger than 2**63 - 1")
+
+
+_number: Final = attrs.validators.and_(_check_number)
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """The limits of one component, checked at construction in the order of the fields.
+
+    | field | unit | what happens beyond it |
+    |---|---|---|
+    | max_memory_bytes | bytes | `memory.grow` answers -1; at instantiation the load fails |
+    | max_execution_time | seconds of wall clock a call, host waits included | `DeadlineExceeded`, a crash |
+    | max_fuel | wasmtime fuel a call; None: not metered | `FuelExhausted`, a crash |
+    | mailbox_capacity | messages waiting | senders wait |
+    | mailbox_bytes | bytes waiting | senders wait |
+    | max_payload_bytes | bytes of one payload, either way | `PayloadTooLarge` |
+    | max_pending_requests | requests without an answer | the guest gets queue-full |
+    | send_wait | seconds that a guest's send waits for room | the guest gets queue-full |
+    | storage_bytes, storage_keys | keys plus values; number of keys | the guest gets quota-exceeded |
+    | table_elements | elements of all tables | `table.grow` answers -1; at instantiation the load fails |
+    | max_component_bytes | size of the binary | `InvalidComponent` before compiling |
+
+    Raises:
+        ConfigError: A limit is zero, negative, NaN, infinite, a bool or not a number. Only max_fuel may be None.
+    """
+
+    max_memory_bytes: int = attrs.field(default=64 * MIB, validator=_number)
+    max_execution_time: float = attrs.field(default=30.0, validator=_number)
+    max_fuel: int | None = attrs.field(default=None, validator=attrs.validators.optional(_number))
+    mailbox_capacity: int = attrs.field(default=1024, validator=_number)
+    mailbox_bytes: int = attrs.field(default=64 * MIB, validator=_number)
+    max_payload_bytes: int = attrs.field(default=MIB, validator=_number)
+    max_pending_requests: int = attrs.field(default=256, validator=_number)
+    send_wait: float = attrs.field(default=1.0, validator=_number)
+    storage_bytes: int = attrs.field(default=16 * MIB, validator=_number)
+    storage_keys: int = attrs.field(default=10_000, validator=_number)
+    table_elements: int = attrs.field(default=10_000, validator=_number)
+    max_component_bytes: int = attrs.field(default=128 * MIB, validator=_number)

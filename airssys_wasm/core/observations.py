@@ -1,0 +1,124 @@
+"""What a system tells its observers: events, dead letters, statistics (pure)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+import attrs
+
+from airssys_wasm.core.errors import AirssysError
+from airssys_wasm.core.exits import ExitReason
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.messages import ComponentMessage
+
+
+class ActorState(StrEnum):
+    """Where an actor is in its life; `actor/lifecycle.py` has the table of transitions."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class EventKind(StrEnum):
+    """What happened to a component."""
+
+    STARTED = "started"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@attrs.frozen
+class Event:
+    """One thing that happened to one component.
+
+    `attempt` counts the restarts inside the window, `delay` is the back-off in seconds; both 0 unless restarting.
+    `reason` is None for started.
+    """
+
+    kind: EventKind
+    component: ComponentId
+    reason: ExitReason | None = None
+    attempt: int = 0
+    delay: float = 0.0
+
+
+class DeadLetterReason(StrEnum):
+    """Why a message that was accepted, or offered, was not handled."""
+
+    ACTOR_STOPPED = "actor-stopped"
+    CRASHED = "crashed"
+    GUEST_ERROR = "guest-error"
+    MAILBOX_FULL = "mailbox-full"
+    TARGET_NOT_FOUND = "target-not-found"
+    PAYLOAD_TOO_LARGE = "payload-too-large"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+
+
+@attrs.frozen
+class DeadLetter:
+    """A message nobody handled: to whom it went, why it did not arrive, and the error behind that, if any."""
+
+    target: ComponentId
+    message: ComponentMessage
+    reason: DeadLetterReason
+    error: AirssysError | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class MailboxStatistics:
+    """A mailbox at one moment: messages and bytes waiting, and their bounds."""
+
+    waiting: int
+    waiting_bytes: int
+    capacity: int
+    capacity_bytes: int
+    senders_waiting: int
+
+
+@attrs.frozen
+class ActorStatistics:
+    """One component at one moment; counters since `load`, times in seconds.
+
+    `handled` counts messages answered with ok, `guest_errors` those answered with err, `crashes` those that ended the
+    instance. `guest_time` is time inside guest code, host waits excluded.
+    """
+
+    id: ComponentId
+    state: ActorState
+    mailbox: MailboxStatistics
+    handled: int
+    guest_errors: int
+    crashes: int
+    restarts: int
+    guest_time: float
+
+
+@attrs.frozen
+class SystemStatistics:
+    """A whole system at one moment; `dead_letters` counts by reason, `dropped_*` what observers were too slow for."""
+
+    components: Mapping[ComponentId, ActorStatistics]
+    dead_letters: Mapping[DeadLetterReason, int]
+    dropped_events: int
+    dropped_dead_letters: int
+    abandoned_threads: int
+
+
+class Observer(Protocol):
+    """The way up for what happens: called on the loop, must return at once and not raise."""
+
+    def event(self, event: Event) -> None:
+        """Something happened to a component."""
+        ...
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """A message was not handled."""
+        ...

@@ -1,0 +1,138 @@
+"""Where a layer is called from below, or has two real implementations: the protocols (pure)."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import attrs
+
+from airssys_wasm.core.config import ComponentConfig, Execution
+from airssys_wasm.core.ids import ComponentHandle, ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.messages import ComponentMessage, MessagePayload
+
+
+class HealthStatus(StrEnum):
+    """What a guest says of itself."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class ComponentMetadata:
+    """What a component says it is, read once after `initialize`."""
+
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    author: str = ""
+    license: str = ""
+    supported_operations: tuple[str, ...] = ()
+    stateful: bool = False
+
+
+class RuntimeEngine(Protocol):
+    """Load components and call them: the bare `WasmtimeEngine`, or a `Supervisor` with an actor in front of each."""
+
+    async def load_component(self, id: ComponentId, data: bytes) -> ComponentHandle:  # noqa: A002 - the stable name
+        """Compile, start and initialize a component; handle ids count from 1 and are never used again."""
+        ...
+
+    async def unload_component(self, handle: ComponentHandle) -> None:
+        """Stop a component; silent when the handle is unknown or already unloaded."""
+        ...
+
+    async def call_handle_message(self, handle: ComponentHandle, message: ComponentMessage) -> MessagePayload | None:
+        """Have the component handle a message; None is the guest's `none`."""
+        ...
+
+    async def call_handle_callback(self, handle: ComponentHandle, message: ComponentMessage) -> None:
+        """Have the component take the answer to one of its requests."""
+        ...
+
+
+class Outbox(Protocol):
+    """The way up for a guest's messages: what host functions call, the router in a system."""
+
+    async def send(self, sender: ComponentId, target: ComponentId, payload: bytes, *, wait: float) -> None:
+        """Authorise, resolve and offer; wait at most that many seconds for room.
+
+        Raises:
+            DeliveryError: The message was not accepted; its class says why.
+        """
+        ...
+
+    async def broadcast(
+        self, sender: ComponentId, targets: Sequence[ComponentId], payload: bytes, *, wait: float
+    ) -> Sequence[ComponentId]:
+        """Send to every target, going on past failures; returns those that failed."""
+        ...
+
+    def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
+        """The components that the sender may send to."""
+        ...
+
+
+@attrs.define(eq=False)
+class HostState:
+    """What belongs to one Store: whose it is, what it may use, where its messages go.
+
+    `outbox` is None for a bare engine; every target is then unknown to the guest.
+    """
+
+    component_id: ComponentId
+    limits: Limits = attrs.field(factory=Limits)
+    outbox: Outbox | None = None
+    execution: Execution = Execution.AUTO
+
+
+class Guest(Protocol):
+    """One live instance, one call at a time. A call that raises an `ExecutionError` has spent the instance."""
+
+    async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
+        """Call `initialize`, then `metadata`.
+
+        Raises:
+            GuestError: The guest answered err.
+            ExecutionError: The call ended without an answer.
+        """
+        ...
+
+    async def handle_message(self, message: ComponentMessage) -> bytes | None:
+        """Call `handle-message`; raises GuestError, ExecutionError or PayloadTooLarge (answer over the limit)."""
+        ...
+
+    async def handle_callback(self, message: ComponentMessage) -> None:
+        """Call `handle-callback`; raises GuestError or ExecutionError."""
+        ...
+
+    async def health(self) -> HealthStatus:
+        """Call `health`; raises ExecutionError."""
+        ...
+
+    async def shutdown(self) -> None:
+        """Call `shutdown`; raises GuestError or ExecutionError."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop the call in progress, which then raises `Interrupted`; nothing when there is none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up the instance and all it holds; a call in progress is stopped first. May be called twice."""
+        ...
+
+
+class GuestHost(Protocol):
+    """Makes guests: the wasmtime engine, or scripted ones in tests."""
+
+    async def compile(self, source: Any, limits: Limits) -> Any:  # noqa: ANN401 - each host has its own compiled form
+        """Check and compile; what comes back is what `start` takes."""
+        ...
+
+    async def start(self, compiled: Any, state: HostState) -> Guest:  # noqa: ANN401 - see compile
+        """Instantiate, without calling `initialize`."""
+        ...
