@@ -1,0 +1,100 @@
+"""Rebuilds every C guest of the tests and the examples: ``python tests/guests/build.py [NAME ...]``.
+
+Each ``x.wasm`` is written beside its ``x.c``. The same tools give the same bytes. Needed on PATH:
+``clang`` and ``wasm-ld`` with the wasm32 target, and ``wasm-tools``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+GUESTS = Path(__file__).resolve().parent
+ROOT = GUESTS.parent.parent
+SUPPORT = ROOT / "examples" / "guest-c"
+CORE_WIT = ROOT / "airssys_wasm" / "wit"
+WASI_WIT = GUESTS / "wasi-wit"
+
+SOURCES = (
+    *(GUESTS / f"{name}.c" for name in ("echo", "counter", "callback", "hostile", "wasi")),
+    *(ROOT / "examples" / "logs" / f"{name}.c" for name in ("parse", "redact", "aggregate")),
+    SUPPORT / "hello.c",
+)
+
+TOOLS = {
+    "clang": "Debian package clang",
+    "wasm-ld": "Debian package lld",
+    "wasm-tools": "crate wasm-tools, or the PyPI package wasm-tools",
+}
+
+CFLAGS = (
+    "--target=wasm32",
+    "-std=c11",
+    "-O2",
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-mbulk-memory",
+    "-nostdlib",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-builtin-requires-header",
+)
+# The stack lies below the data, so that running over its end is an out-of-bounds trap and not a silent overwrite.
+LDFLAGS = ("-Wl,--no-entry", "-Wl,--gc-sections", "-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=32768")
+
+
+def main(names: list[str]) -> int:
+    """Builds the named guests, or all of them; returns the exit code."""
+    missing = [f"{tool} ({package})" for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    if missing:
+        print(f"not found on PATH: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    unknown = set(names) - {source.stem for source in SOURCES}
+    if unknown:
+        print(f"no such guest: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in SOURCES:
+            if not names or source.stem in names:
+                built = build(source, Path(scratch))
+                print(f"{built.relative_to(ROOT)}: {built.stat().st_size} bytes")
+    return 0
+
+
+def build(source: Path, scratch: Path) -> Path:
+    """Compiles one guest to a component beside its source."""
+    core, embedded = scratch / f"{source.stem}.core.wasm", scratch / f"{source.stem}.embedded.wasm"
+    component, built = scratch / f"{source.stem}.wasm", source.with_suffix(".wasm")
+    support = (SUPPORT / "airssys_guest.c", SUPPORT / "airssys_memory.c")
+    run("clang", *CFLAGS, *LDFLAGS, "-I", SUPPORT, "-o", core, source, *support)
+    wit, world = wit_of(source, scratch)
+    run("wasm-tools", "component", "embed", "--world", world, wit, core, "-o", embedded)
+    run("wasm-tools", "component", "new", embedded, "-o", component)
+    run("wasm-tools", "strip", "--all", component, "-o", built)
+    return built
+
+
+def wit_of(source: Path, scratch: Path) -> tuple[Path, str]:
+    """The folder of WIT files and the world that a guest is built against."""
+    if source.stem != "wasi":
+        return CORE_WIT, "runtime-host"
+    wit = scratch / "wit"
+    shutil.copytree(WASI_WIT, wit)
+    shutil.copytree(CORE_WIT, wit / "deps" / "airssys-core")
+    return wit, "wasi-guest"
+
+
+def run(*command: str | Path) -> None:
+    """Runs one tool; a failure ends the build with the tool's own words."""
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
