@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.leaks import Snapshot, left_behind
 
 BEFORE: Final = pytest.StashKey[Snapshot]()
+MOST_SHOWN: Final = 5
 
 settings.register_profile("local", deadline=None, max_examples=50)
 settings.register_profile(
@@ -47,10 +48,11 @@ async def _no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left and "tasks" not in _allowed(request.node):
-        pytest.fail("left behind, tasks: " + ", ".join(sorted(map(repr, left))), pytrace=False)
+        shown = sorted(f"{task.get_name()} {task.get_coro()!r}" for task in left)[:MOST_SHOWN]
+        pytest.fail(f"left behind, {len(left)} tasks: {', '.join(shown)}", pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # inside the output capture, which opens and closes files
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Fail a test that left a thread or an open file, once its loop and all its fixtures are gone."""
     yield
