@@ -1,7 +1,8 @@
 """A guest in Python: echoes, unless the payload's first word asks for a host function.
 
-``send ID DATA``, ``broadcast ID,ID DATA``, ``request MS ID DATA``, ``self-id``, ``log TEXT``, ``time``, ``sleep MS``, ``list``,
-``storage-set K V``, ``storage-get K``, ``none``, ``err TEXT``, ``raise``, ``print TEXT``, ``config``, ``last-callback``.
+``send ID DATA``, ``broadcast ID,ID DATA``, ``request MS ID DATA``, ``self-id``, ``log TEXT``, ``time``,
+``sleep MS``, ``list``, ``storage-set K V``, ``storage-get K``, ``print TEXT``; also ``none``, ``err TEXT``,
+``raise``, ``config`` (what initialize got) and ``last-callback``.
 An id is written ns|name|inst; "ok ..." and "err ..." show a WIT result, as in hostile.c.
 """
 
