@@ -54,6 +54,7 @@ class DeadLetterReason(StrEnum):
 
     ACTOR_STOPPED = "actor-stopped"
     CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
     GUEST_ERROR = "guest-error"
     MAILBOX_FULL = "mailbox-full"
     TARGET_NOT_FOUND = "target-not-found"
@@ -110,6 +111,22 @@ class SystemStatistics:
     dropped_events: int
     dropped_dead_letters: int
     abandoned_threads: int
+
+
+@attrs.frozen
+class ComponentReport:
+    """What `inspect` finds in a binary without running it.
+
+    `fits` says whether it can be loaded as a component of the contract; `problems` why not. `wasi` says whether it
+    imports WASI.
+    """
+
+    size_bytes: int
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    fits: bool = False
+    problems: tuple[str, ...] = ()
+    wasi: bool = False
 
 
 class Observer(Protocol):

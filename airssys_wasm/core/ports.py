@@ -1,6 +1,6 @@
 """Where a layer is called from below, or has two real implementations: the protocols (pure)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -32,6 +32,26 @@ class ComponentMetadata:
     license: str = ""
     supported_operations: tuple[str, ...] = ()
     stateful: bool = False
+
+
+class Timer(Protocol):
+    """A callback that waits for its time."""
+
+    def cancel(self) -> None:
+        """Forget the callback; nothing when it has run."""
+        ...
+
+
+class Clock(Protocol):
+    """What time it is, and what happens later: the running event loop, or a clock that tests move by hand."""
+
+    def time(self) -> float:
+        """Seconds since some moment; never goes back."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call back on the loop when that moment has come, at once when it has passed."""
+        ...
 
 
 class RuntimeEngine(Protocol):
@@ -90,7 +110,16 @@ class HostState:
 
 
 class Guest(Protocol):
-    """One live instance, one call at a time. A call that raises an `ExecutionError` has spent the instance."""
+    """One live instance, one call at a time. A call that raises an `ExecutionError` has spent the instance.
+
+    Every call ends by itself within `Limits.max_execution_time`, with `DeadlineExceeded` if need be. A cancelled call
+    stops the guest and has spent the instance.
+    """
+
+    @property
+    def guest_time(self) -> float:
+        """Seconds inside guest code so far, host waits excluded."""
+        ...
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`.
@@ -129,10 +158,10 @@ class Guest(Protocol):
 class GuestHost(Protocol):
     """Makes guests: the wasmtime engine, or scripted ones in tests."""
 
-    async def compile(self, source: Any, limits: Limits) -> Any:  # noqa: ANN401 - each host has its own compiled form
-        """Check and compile; what comes back is what `start` takes."""
+    async def compile(self, source: Any, limits: Limits) -> Any:
+        """Check and compile; what comes back is what `start` takes. Something compiled earlier comes back as it is."""
         ...
 
-    async def start(self, compiled: Any, state: HostState) -> Guest:  # noqa: ANN401 - see compile
+    async def start(self, compiled: Any, state: HostState) -> Guest:
         """Instantiate, without calling `initialize`."""
         ...
