@@ -1,0 +1,1 @@
+"""L1, may it?: capabilities, grants and the one function that decides. Knows ids, nothing of actors or of routing."""
