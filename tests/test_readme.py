@@ -6,7 +6,7 @@ The format that README.md keeps to:
   second installs the development tools and runs the tests. Both are meant for a fresh clone and an activated fresh
   environment; `.ci/run` calls both.
 - Each ```python block is a complete program, run from the root of the repository; top-level `await` is allowed. It
-  must end well and print nothing to standard error.
+  must end well, without warnings and without exceptions that nobody saw; what it logs is its own affair.
 - A ```text block right after a ```python block is what that block prints.
 - `<!-- skip-test: reason -->` on the line above a ```python block: it is compiled, not run.
 """
@@ -30,6 +30,7 @@ BLOCK_SECONDS: Final = 50.0
 FENCE: Final = re.compile(
     r"(?:^<!-- skip-test: (?P<reason>.+?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+UNSEEN: Final = re.compile(r"Exception ignored|never (awaited|retrieved)|destroyed but|\b\w+Warning: ")
 # Runs the file named first as a program with top-level await; its line numbers are the README's.
 RUNNER: Final = """
 import ast, asyncio, inspect, pathlib, sys
@@ -103,7 +104,8 @@ def test_a_python_block_runs(block: Block, tmp_path: Path) -> None:
     if block.skip_reason:
         return
     done = _run(block, tmp_path)
-    assert (0, "") == (done.returncode, done.stderr)
+    assert done.returncode == 0, done.stderr
+    assert not UNSEEN.search(done.stderr), done.stderr
     assert outputs_of(TEXT).get(block.line, done.stdout) == done.stdout
 
 
@@ -169,6 +171,8 @@ def test_a_block_that_fails_or_warns_is_noticed(tmp_path: Path) -> None:
     good = Block(1, "python", "import asyncio\nawait asyncio.sleep(0)\nprint('done')\n", None, 0, 0)
     bad = Block(7, "python", "import asyncio\nasync with asyncio.timeout(1):\n    1 / 0\n", None, 0, 0)
     assert "done\n" == _run(good, tmp_path).stdout
+    unseen = Block(1, "python", "async def f():\n    pass\n\nf()\n", None, 0, 0)
+    assert UNSEEN.search(_run(unseen, tmp_path).stderr)
     failed = _run(bad, tmp_path)
     assert failed.returncode == 1
     assert 'README.md", line 9' in failed.stderr
