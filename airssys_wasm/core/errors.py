@@ -234,13 +234,19 @@ class TargetNotFound(DeliveryError, LookupError):
 
 
 class CapabilityDenied(DeliveryError, PermissionError):
-    """No grant permits the action."""
+    """No grant permits the action, or the target does not receive from the component; `reason` says which."""
 
     def __init__(
-        self, component: "ComponentId", action: str, resource: str, message: "ComponentMessage | None" = None
+        self,
+        component: "ComponentId",
+        action: str,
+        resource: str,
+        message: "ComponentMessage | None" = None,
+        *,
+        reason: str = "no grant permits it",
     ) -> None:
-        super().__init__(f"{component} has no grant to {action} {resource}", message)
-        self.component, self.action, self.resource = component, action, resource
+        super().__init__(f"{component} may not {action} {resource}: {reason}", message)
+        self.component, self.action, self.resource, self.reason = component, action, resource, reason
 
 
 class PolicyViolation(DeliveryError, PermissionError):
