@@ -4,6 +4,7 @@
     ├─ EngineCreation                    the WebAssembly engine could not be made
     ├─ InvalidId            (ValueError) a component id that cannot be one
     ├─ ConfigError          (ValueError) a setting, limit, pattern or pipeline key that is wrong
+    │  └─ PipelineInvalid                all that is wrong with a pipeline
     ├─ InvalidComponent     (ValueError) the binary is no component, or not one that can run here
     ├─ ExportNotFound      (LookupError) a contract export is missing or of another type
     ├─ InstantiationFailed               the component could not be started, or its `initialize` failed
@@ -33,9 +34,12 @@ Each class builds its own sentence from the data that it keeps as attributes.
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airssys_wasm.core.exits import ExitReason
     from airssys_wasm.core.ids import ComponentHandle, ComponentId
     from airssys_wasm.core.messages import ComponentMessage
+    from airssys_wasm.core.problems import Problem
 
 _SHOWN_CHARS = 80
 
@@ -72,6 +76,15 @@ class ConfigError(AirssysError, ValueError):
     def __init__(self, field: str, value: object, problem: str) -> None:
         super().__init__(f"{field} {problem}: {_shown(value)}")
         self.field, self.value, self.problem = field, value, problem
+
+
+class PipelineInvalid(ConfigError):
+    """A pipeline cannot be run; `problems` is all that is wrong with it, the text has one line for each."""
+
+    def __init__(self, file: str, problems: "Sequence[Problem]") -> None:
+        super().__init__(file, problems, "is no pipeline that can be run")
+        self.args = ("\n".join(map(str, problems)),)
+        self.file, self.problems = file, tuple(problems)
 
 
 class InvalidComponent(AirssysError, ValueError):

@@ -1,0 +1,249 @@
+"""A pipeline file's text as a spec, with all that is wrong in it (pure).
+
+```toml
+[pipeline]                     # all optional
+name = "logs"                  # the system's name; default: the file's name
+on_error = "count"             # or "stop": the first error ends the run
+storage = "state.db"           # default: in memory
+stop_timeout = 30.0            # seconds
+[pipeline.limits]              # defaults for every component
+[pipeline.grants."logs/parse"] # capabilities of components, all in one place; added to the component's own
+
+[[source]]
+name = "lines"
+kind = "stdin"                 # "file" and "directory" need a path; a directory's files come in order of their names
+framing = "line"               # or "block" with block_bytes; without it a whole file of a directory is one message
+
+[[component]]
+id = "logs/parse"              # instances get /0, /1, …
+path = "parse.wasm"            # like every path: relative to this file
+instances = 1
+key = "json:user.id"           # or "bytes:0:8": equal keys meet the same instance; without it, in turn
+restart = "transient"          # or "permanent", "temporary"
+execution = "auto"             # or "loop", "thread"
+[component.limits]             # the fields of Limits
+[component.config]             # a table (JSON for the guest) or, as `config = "text"`, a string
+[component.env]                # strings
+[component.capabilities]       # send, request, broadcast, receive_from, storage: arrays of patterns
+
+[[route]]
+from = "lines"
+to = "logs/parse"
+
+[[sink]]
+name = "report"
+kind = "stdout"                # "file" needs a path
+framing = "line"               # adds a newline to each message; "block" adds nothing
+```
+"""
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from airssys_wasm.core.config import ComponentConfig, Execution, Restart
+from airssys_wasm.core.errors import ConfigError, InvalidId
+from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.problems import Problem
+from airssys_wasm.security.capabilities import Capabilities
+from airssys_wasm.system.pipeline_key import Key
+from airssys_wasm.system.pipeline_spec import (
+    DEFAULT_BLOCK_BYTES,
+    DEFAULT_STOP_TIMEOUT,
+    ComponentSpec,
+    Framing,
+    OnError,
+    PipelineSpec,
+    RouteSpec,
+    SinkKind,
+    SinkSpec,
+    SourceKind,
+    SourceSpec,
+)
+from airssys_wasm.system.pipeline_table import Table
+
+_LIMITS: Final = tuple(field.name for field in attrs.fields(Limits))
+_GRANTS: Final = ("send", "request", "broadcast", "receive_from", "storage")
+_PLACEHOLDER: Final = "?"
+"""Stands for an id or name that cannot be read, so that the other keys of its table still can."""
+
+
+@attrs.frozen
+class Draft:
+    """What could be read of a file, and what is wrong with it; the spec is to be run only when nothing is."""
+
+    spec: PipelineSpec
+    problems: tuple[Problem, ...]
+
+
+def parse_pipeline(text: str, file: Path) -> Draft:
+    """Read the text of a pipeline file; `file` names it in problems, and its paths are relative to the folder of it."""
+    try:
+        root = Table(file.name, "", tomllib.loads(text))
+    except tomllib.TOMLDecodeError as exc:
+        return Draft(PipelineSpec(file.name), (Problem(file.name, "", "", f"is not TOML: {exc}"),))
+    return _Parser(root, file.parent, file.stem).draft()
+
+
+@attrs.define(eq=False)
+class _Parser:
+    """One file being read: its root table, the folder its paths are relative to, its name without the ending."""
+
+    root: Table
+    folder: Path
+    stem: str
+    limits: dict[str, Any] = attrs.field(factory=dict, init=False)
+    grants: dict[str, dict[str, Any]] = attrs.field(factory=dict, init=False)
+
+    def draft(self) -> Draft:
+        spec = self._pipeline(attrs.evolve(self.root.table("pipeline"), name="[pipeline]"))
+        spec = attrs.evolve(
+            spec,
+            sources=tuple(map(self._source, self.root.tables("source", "name"))),
+            components=tuple(map(self._component, self.root.tables("component", "id"))),
+            routes=tuple(map(self._route, self.root.tables("route", "from"))),
+            sinks=tuple(map(self._sink, self.root.tables("sink", "name"))),
+        )
+        self.root.finish()
+        for component in self.grants.keys() - {component.id for component in spec.components}:
+            self.root.problems.append(Problem(self.root.file, "[pipeline] [grants]", component, "is no component"))
+        return Draft(spec, tuple(self.root.problems))
+
+    def _pipeline(self, table: Table) -> PipelineSpec:
+        self.limits = _limits(table.table("limits"))
+        grants = table.table("grants")
+        self.grants = {component: _capabilities(grants.table(component)) for component in tuple(grants.values)}
+        storage = table.take("storage", ":memory:")
+        name = table.take("name", "") or self.stem
+        table.built(lambda: _check_system_name(name), None)
+        spec = PipelineSpec(
+            file=table.file,
+            name=name,
+            on_error=table.choice("on_error", OnError.COUNT),
+            storage=None if storage == ":memory:" else self.folder / storage,
+            stop_timeout=table.seconds("stop_timeout", DEFAULT_STOP_TIMEOUT),
+        )
+        table.finish()
+        return spec
+
+    def _source(self, table: Table) -> SourceSpec:
+        kind = table.choice("kind", SourceKind.STDIN, required=True)
+        framing = table.choice("framing", Framing.LINE)
+        block_bytes = table.count("block_bytes", DEFAULT_BLOCK_BYTES)
+        if "block_bytes" in table.values and framing is Framing.LINE:
+            table.note("block_bytes", 'belongs to framing = "block"')
+        whole = kind is SourceKind.DIRECTORY and "block_bytes" not in table.values
+        spec = SourceSpec(
+            name=table.text("name") or _PLACEHOLDER,
+            kind=kind,
+            path=self._path(table, kind, SourceKind.STDIN),
+            framing=framing,
+            block_bytes=None if whole or framing is Framing.LINE else block_bytes,
+        )
+        table.finish()
+        return spec
+
+    def _sink(self, table: Table) -> SinkSpec:
+        kind = table.choice("kind", SinkKind.STDOUT, required=True)
+        spec = SinkSpec(
+            name=table.text("name") or _PLACEHOLDER,
+            kind=kind,
+            path=self._path(table, kind, SinkKind.STDOUT),
+            framing=table.choice("framing", Framing.LINE),
+        )
+        table.finish()
+        return spec
+
+    def _path(self, table: Table, kind: StrEnum | None = None, without: StrEnum | None = None) -> Path | None:
+        """The path of a table, which is needed unless its kind is the one without."""
+        if table.values.get("kind") != kind:  # the kind is the mistake, and says nothing about the path
+            table.take("path", "")
+            return None
+        if kind is not None and kind is without:
+            if table.take("path", ""):
+                table.note("path", f'does not belong to kind = "{kind}"')
+            return None
+        path = table.text("path")
+        if "\0" in path:
+            table.note("path", "contains a NUL")
+            return None
+        return self.folder / path if path else None
+
+    def _route(self, table: Table) -> RouteSpec:
+        spec = RouteSpec(table.text("from"), table.text("to"))
+        table.finish()
+        return spec
+
+    def _component(self, table: Table) -> ComponentSpec:
+        name = table.text("id")
+        if name:
+            table.built(lambda: _check_component_id(name), None)
+        key = table.take("key", "")
+        spec = ComponentSpec(
+            id=name or _PLACEHOLDER,
+            path=self._path(table) or Path(),
+            instances=table.count("instances", 1),
+            key=table.built(lambda: Key.parse(key), None) if "key" in table.values else None,
+            restart=table.choice("restart", Restart.TRANSIENT),
+            execution=table.choice("execution", Execution.AUTO),
+            limits=Limits(**(self.limits | _limits(table.table("limits")))),
+            config=_config(table),
+            capabilities=_granted(_capabilities(table.table("capabilities")), self.grants.get(name, {})),
+        )
+        table.finish()
+        return spec
+
+
+def _check_component_id(name: str) -> None:
+    """Refuse what gives no full id with an instance number behind it."""
+    if name.count("/") != 1:
+        raise ConfigError("id", name, "is not of the form namespace/name")
+    try:
+        component = ComponentId.parse(f"{name}/0")
+    except InvalidId as exc:
+        raise ConfigError("id", name, f"has a {exc.part} that {exc.problem}") from exc
+    if component.namespace == HOST_NAMESPACE:
+        raise ConfigError("id", name, f'is reserved: the namespace "{HOST_NAMESPACE}" is host code\'s')
+
+
+def _check_system_name(name: str) -> None:
+    try:
+        ComponentId(HOST_NAMESPACE, name, "0")
+    except InvalidId as exc:
+        raise ConfigError("name", name, exc.problem) from exc
+
+
+def _limits(table: Table) -> dict[str, Any]:
+    good = table.checked(_LIMITS, lambda name, value: Limits(**{name: value}))
+    table.finish()
+    return good
+
+
+def _config(table: Table) -> ComponentConfig:
+    """`config` is a table or a string; `env` a table of strings."""
+    if isinstance(table.values.get("config"), str):
+        config: object = table.take("config", "")
+    else:
+        config = table.take("config", {}) if "config" in table.values else None
+    env = table.table("env").values
+    data = table.built(lambda: ComponentConfig.of(config), ComponentConfig()).data
+    return ComponentConfig(table.built(lambda: ComponentConfig.of(None, env), ComponentConfig()).env, data)
+
+
+def _capabilities(table: Table) -> dict[str, Any]:
+    good = table.checked(_GRANTS, lambda name, value: Capabilities(**{name: value}))
+    table.finish()
+    return good
+
+
+def _granted(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Capabilities | None:
+    """What the component's own table and `[pipeline.grants]` give together; None when neither gives anything."""
+    patterns: dict[str, Any] = {
+        name: [*own.get(name, ()), *shared.get(name, ())] for name in own.keys() | shared.keys()
+    }
+    return Capabilities(**patterns) if patterns else None

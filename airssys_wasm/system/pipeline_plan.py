@@ -1,0 +1,163 @@
+"""How a pipeline hangs together: who feeds whom, in which order things end, and what is wrong with that (pure)."""
+
+import graphlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from airssys_wasm.core.problems import Problem
+from airssys_wasm.system.pipeline_spec import ComponentSpec, PipelineSpec, SinkSpec, SourceSpec
+
+Node = SourceSpec | ComponentSpec | SinkSpec
+
+
+@attrs.frozen
+class Plan:
+    """A pipeline that can run: `targets` of each source and component by name, components in topological order."""
+
+    spec: PipelineSpec
+    order: tuple[str, ...]
+    targets: Mapping[str, tuple[str, ...]]
+
+    @property
+    def components(self) -> tuple[ComponentSpec, ...]:
+        """The components, each after all that feed it."""
+        by_id = {component.id: component for component in self.spec.components}
+        return tuple(by_id[name] for name in self.order)
+
+
+def plan_pipeline(spec: PipelineSpec) -> tuple[Plan, list[Problem]]:
+    """Resolve the routes of a spec; the plan is to be used only when there is no problem."""
+    targets = _targets(spec)
+    order, cycles = topological_order(targets)
+    problems = [
+        *_name_problems(spec),
+        *_route_problems(spec),
+        *_resource_problems(spec),
+        *_block_problems(spec, targets),
+    ]
+    problems += [Problem(spec.file, "[[route]]", "", f"routes form a cycle: {' -> '.join(cycle)}") for cycle in cycles]
+    problems += _loose_ends(spec, targets)
+    ids = {component.id for component in spec.components}
+    return Plan(spec, tuple(name for name in order if name in ids), targets), problems
+
+
+def node_name(node: Node) -> str:
+    """What routes call a source, component or sink."""
+    return node.id if isinstance(node, ComponentSpec) else node.name
+
+
+def topological_order(targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """All names so that each comes before its targets, and the cycles that prevent it.
+
+    Of each cycle found, the route that closes it is left out and the search goes on: several cycles show at once.
+    """
+    left = {name: list(names) for name, names in targets.items()}
+    cycles: list[list[str]] = []
+    while True:
+        try:
+            return list(graphlib.TopologicalSorter(_inputs(left)).static_order()), cycles
+        except graphlib.CycleError as exc:
+            cycle = exc.args[1]  # each name is fed by the one before it, the last is the first again
+            cycles.append(cycle)
+            left[cycle[0]].remove(cycle[1])
+
+
+def _inputs(targets: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    inputs: dict[str, list[str]] = {name: [] for name in targets}
+    for name, names in targets.items():
+        for target in names:
+            inputs[target].append(name)
+    return inputs
+
+
+def reachable(targets: Mapping[str, Sequence[str]], starts: Sequence[str]) -> set[str]:
+    """The starts and all that routes lead to from them."""
+    seen: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += targets.get(name, ())
+    return seen
+
+
+def _nodes(spec: PipelineSpec) -> tuple[Node, ...]:
+    return (*spec.sources, *spec.components, *spec.sinks)
+
+
+def _targets(spec: PipelineSpec) -> dict[str, tuple[str, ...]]:
+    """The targets of each name, in the order of the file; routes that name nothing are left out, doubles too."""
+    names = {node_name(node) for node in _nodes(spec)}
+    targets: dict[str, list[str]] = {name: [] for name in names}
+    for route in spec.routes:
+        if {route.origin, route.target} <= names and route.target not in targets[route.origin]:
+            targets[route.origin].append(route.target)
+    return {name: tuple(found) for name, found in targets.items()}
+
+
+def _name_problems(spec: PipelineSpec) -> Iterator[Problem]:
+    """Sources, components and sinks share one space of names, since routes tell them apart by nothing else."""
+    if not spec.sources:
+        yield Problem(spec.file, "", "", "has no [[source]]")
+    count = Counter(node_name(node) for node in _nodes(spec))
+    for node in _nodes(spec):
+        name, key = node_name(node), "id" if isinstance(node, ComponentSpec) else "name"
+        if count[name] > 1 and name != "?":
+            count[name] = 0
+            yield Problem(
+                spec.file, node.table, key, f'"{name}" is the name of more than one source, component or sink'
+            )
+
+
+def _route_problems(spec: PipelineSpec) -> Iterator[Problem]:
+    names = {node_name(node) for node in _nodes(spec)}
+    sources, sinks = {source.name for source in spec.sources}, {sink.name for sink in spec.sinks}
+    seen = set()
+    for route in spec.routes:
+        for key, name in (("from", route.origin), ("to", route.target)):
+            if name and name not in names:
+                yield Problem(spec.file, route.table, key, f'"{name}" is no source, component or sink')
+        if route.origin in sinks - sources:
+            yield Problem(spec.file, route.table, "from", f'"{route.origin}" is a sink; nothing comes out of it')
+        if route.target in sources - sinks:
+            yield Problem(spec.file, route.table, "to", f'"{route.target}" is a source; nothing goes into it')
+        if route in seen:
+            yield Problem(spec.file, route.table, "", "is there twice")
+        seen.add(route)
+
+
+def _resource_problems(spec: PipelineSpec) -> Iterator[Problem]:
+    """One reader for stdin, one writer for each output, and no output over an input."""
+    taken: dict[object, str] = {}
+    nodes: tuple[SourceSpec | SinkSpec, ...] = (*spec.sources, *spec.sinks)
+    for node in nodes:
+        place = node.path or node.kind
+        if place in taken and not (isinstance(node, SourceSpec) and node.path):
+            yield Problem(spec.file, node.table, "path" if node.path else "kind", f"{place} is already {taken[place]}")
+        taken.setdefault(place, node.table)
+
+
+def _block_problems(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """A block that no target would take is a mistake in the file, not one error a message."""
+    components = {component.id: component for component in spec.components}
+    for source in spec.sources:
+        for component in map(components.get, targets[source.name]):
+            limit = component.limits.max_payload_bytes if component else None
+            if component and limit is not None and (source.block_bytes or 0) > limit:
+                text = f"{source.block_bytes} is over max_payload_bytes = {limit} of {component.id}"
+                yield Problem(spec.file, source.table, "block_bytes", text)
+
+
+def _loose_ends(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Whatever gets nothing is a mistake; a last component whose answers go nowhere may be meant."""
+    for source in spec.sources:
+        if not targets[source.name]:
+            yield Problem(spec.file, source.table, "", "has no route from it")
+    reached = reachable(targets, [source.name for source in spec.sources])
+    nodes: tuple[Node, ...] = (*spec.components, *spec.sinks)
+    for node in nodes:
+        if node_name(node) not in reached:
+            yield Problem(spec.file, node.table, "", "no route leads here from a source")

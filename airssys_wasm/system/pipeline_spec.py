@@ -1,0 +1,131 @@
+"""What a pipeline file says, as values (pure)."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from airssys_wasm.core.config import ComponentConfig, Execution, Restart
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.limits import KIB, Limits
+from airssys_wasm.security.capabilities import Capabilities
+from airssys_wasm.system.pipeline_key import Key
+
+DEFAULT_BLOCK_BYTES: Final = 64 * KIB
+"""A block of a stream when the file does not say: what one read of a full pipe gives."""
+
+DEFAULT_STOP_TIMEOUT: Final = 30.0
+"""As for an `ActorSystem`."""
+
+
+class SourceKind(StrEnum):
+    """Where messages come from."""
+
+    STDIN = "stdin"
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+class SinkKind(StrEnum):
+    """Where answers end."""
+
+    STDOUT = "stdout"
+    FILE = "file"
+
+
+class Framing(StrEnum):
+    """How a stream of bytes is cut into messages: at each newline, or into blocks."""
+
+    LINE = "line"
+    BLOCK = "block"
+
+
+class OnError(StrEnum):
+    """What an error does to the run: it is counted and the run goes on, or it ends the run."""
+
+    COUNT = "count"
+    STOP = "stop"
+
+
+@attrs.frozen
+class SourceSpec:
+    """One `[[source]]`; `path` is None for stdin, `block_bytes` None for whole files of a directory."""
+
+    name: str
+    kind: SourceKind
+    path: Path | None = None
+    framing: Framing = Framing.LINE
+    block_bytes: int | None = None
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[source]] {self.name}"
+
+
+@attrs.frozen
+class ComponentSpec:
+    """One `[[component]]`: `id` has two parts, its instances get the third."""
+
+    id: str
+    path: Path
+    instances: int = 1
+    key: Key | None = None
+    restart: Restart = Restart.TRANSIENT
+    execution: Execution = Execution.AUTO
+    limits: Limits = Limits()
+    config: ComponentConfig = ComponentConfig()
+    capabilities: Capabilities | None = None
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[component]] {self.id}"
+
+    def instance_id(self, number: int) -> ComponentId:
+        """The full id of one instance."""
+        return ComponentId.parse(f"{self.id}/{number}")
+
+
+@attrs.frozen
+class RouteSpec:
+    """One `[[route]]`: what `origin` gives, `target` gets."""
+
+    origin: str
+    target: str
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[route]] {self.origin} -> {self.target}"
+
+
+@attrs.frozen
+class SinkSpec:
+    """One `[[sink]]`; `path` is None for stdout."""
+
+    name: str
+    kind: SinkKind
+    path: Path | None = None
+    framing: Framing = Framing.LINE
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[sink]] {self.name}"
+
+
+@attrs.frozen
+class PipelineSpec:
+    """A whole file. `storage` is a path or None for memory; `name` is the system's name."""
+
+    file: str
+    name: str = "pipeline"
+    on_error: OnError = OnError.COUNT
+    storage: Path | None = None
+    stop_timeout: float = DEFAULT_STOP_TIMEOUT
+    sources: tuple[SourceSpec, ...] = ()
+    components: tuple[ComponentSpec, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    sinks: tuple[SinkSpec, ...] = ()
