@@ -9,7 +9,6 @@ import attrs
 
 from airssys_wasm.core.errors import ConfigError
 
-
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -35,11 +34,11 @@ def one_of(kind: type[Choice], field: str, value: object) -> Choice:
     Raises:
         ConfigError: The value is not one of the choices; the text lists them.
     """
-    try:
-        return kind(value)
-    except ValueError:
-        choices = ", ".join(f'"{choice}"' for choice in kind)
-        raise ConfigError(field, value, f"is not one of {choices}") from None
+    for choice in kind:
+        if choice == value:
+            return choice
+    choices = ", ".join(f'"{choice}"' for choice in kind)
+    raise ConfigError(field, value, f"is not one of {choices}")
 
 
 @attrs.frozen(repr=False)

@@ -14,7 +14,7 @@ MAX_PART_CHARS: Final = 255
 """Longest part of an id, as for a file name (POSIX NAME_MAX), since ids become paths in a component directory."""
 
 
-def _check_part(instance: "ComponentId", attribute: "attrs.Attribute[str]", value: object) -> None:
+def _check_part(_instance: "ComponentId", attribute: "attrs.Attribute[str]", value: object) -> None:
     problem = _part_problem(value)
     if problem:
         raise InvalidId(attribute.name, value, problem)

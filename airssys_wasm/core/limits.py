@@ -1,7 +1,7 @@
 """What one component may use (pure)."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -17,7 +17,7 @@ _INT64_MAX: Final = 2**63 - 1
 """Limits cross a C API of signed 64-bit numbers."""
 
 
-def _check_number(instance: "Limits", attribute: "attrs.Attribute[float]", value: object) -> None:
+def _check_number(_instance: "Limits", attribute: "attrs.Attribute[Any]", value: object) -> None:
     whole = attribute.name not in {"max_execution_time", "send_wait"}
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise ConfigError(attribute.name, value, f"is not {'a whole number' if whole else 'a number'}")
@@ -27,9 +27,6 @@ def _check_number(instance: "Limits", attribute: "attrs.Attribute[float]", value
         raise ConfigError(attribute.name, value, "is not positive")
     if value > _INT64_MAX:
         raise ConfigError(attribute.name, value, "is larger than 2**63 - 1")
-
-
-_number: Final = attrs.validators.and_(_check_number)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,15 +51,15 @@ class Limits:
         ConfigError: A limit is zero, negative, NaN, infinite, a bool or not a number. Only max_fuel may be None.
     """
 
-    max_memory_bytes: int = attrs.field(default=64 * MIB, validator=_number)
-    max_execution_time: float = attrs.field(default=30.0, validator=_number)
-    max_fuel: int | None = attrs.field(default=None, validator=attrs.validators.optional(_number))
-    mailbox_capacity: int = attrs.field(default=1024, validator=_number)
-    mailbox_bytes: int = attrs.field(default=64 * MIB, validator=_number)
-    max_payload_bytes: int = attrs.field(default=MIB, validator=_number)
-    max_pending_requests: int = attrs.field(default=256, validator=_number)
-    send_wait: float = attrs.field(default=1.0, validator=_number)
-    storage_bytes: int = attrs.field(default=16 * MIB, validator=_number)
-    storage_keys: int = attrs.field(default=10_000, validator=_number)
-    table_elements: int = attrs.field(default=10_000, validator=_number)
-    max_component_bytes: int = attrs.field(default=128 * MIB, validator=_number)
+    max_memory_bytes: int = attrs.field(default=64 * MIB, validator=_check_number)
+    max_execution_time: float = attrs.field(default=30.0, validator=_check_number)
+    max_fuel: int | None = attrs.field(default=None, validator=attrs.validators.optional(_check_number))
+    mailbox_capacity: int = attrs.field(default=1024, validator=_check_number)
+    mailbox_bytes: int = attrs.field(default=64 * MIB, validator=_check_number)
+    max_payload_bytes: int = attrs.field(default=MIB, validator=_check_number)
+    max_pending_requests: int = attrs.field(default=256, validator=_check_number)
+    send_wait: float = attrs.field(default=1.0, validator=_check_number)
+    storage_bytes: int = attrs.field(default=16 * MIB, validator=_check_number)
+    storage_keys: int = attrs.field(default=10_000, validator=_check_number)
+    table_elements: int = attrs.field(default=10_000, validator=_check_number)
+    max_component_bytes: int = attrs.field(default=128 * MIB, validator=_check_number)

@@ -83,12 +83,14 @@ class MessageMetadata:
     content_type: str | None = None
 
 
+def _as_payload(payload: Payload) -> MessagePayload:
+    return payload if isinstance(payload, MessagePayload) else MessagePayload(payload)
+
+
 @attrs.frozen
 class ComponentMessage:
     """A message as a guest gets it: who sent it, its bytes, its metadata."""
 
     sender: ComponentId
-    payload: MessagePayload = attrs.field(
-        converter=lambda payload: payload if isinstance(payload, MessagePayload) else MessagePayload(payload)
-    )
+    payload: MessagePayload = attrs.field(converter=_as_payload)
     metadata: MessageMetadata = MessageMetadata()

@@ -145,7 +145,8 @@ class Capabilities:
     receive_from: tuple[str, ...]
     storage: tuple[str, ...]
     wasi: None
-    _compiled: dict[str, tuple[Pattern, ...]] = attrs.field(init=False, eq=False, repr=False)
+    _targets: dict[str, tuple[Pattern, ...]] = attrs.field(init=False, eq=False, repr=False)
+    _senders: tuple[Pattern, ...] = attrs.field(init=False, eq=False, repr=False)
 
     def __init__(  # noqa: PLR0917 - fields of a value, in the order of the table
         self,
@@ -167,15 +168,18 @@ class Capabilities:
             wasi=None,
         )
 
-    @_compiled.default
-    def _compile(self) -> dict[str, tuple[Pattern, ...]]:
+    @_targets.default
+    def _compile_targets(self) -> dict[str, tuple[Pattern, ...]]:
         send = tuple(map(Pattern, self.send))
         return {
             "send": send,
             "request": send + tuple(map(Pattern, self.request)),
             "broadcast": send + tuple(map(Pattern, self.broadcast)),
-            "receive": tuple(map(Pattern, self.receive_from)),
         }
+
+    @_senders.default
+    def _compile_senders(self) -> tuple[Pattern, ...]:
+        return tuple(map(Pattern, self.receive_from))
 
     def permits(self, action: Action, resource: str) -> str | None:
         """Find what permits an action.
@@ -187,13 +191,13 @@ class Capabilities:
         Returns:
             The first pattern that matches, or the storage action; None when nothing permits it.
         """
-        if action in STORAGE_ACTIONS:
-            return action if action in self.storage else None
-        return _first_match(self._compiled.get(action, ()), resource)
+        if action in self._targets:
+            return _first_match(self._targets[action], resource)
+        return action if action in self.storage else None
 
     def admits(self, sender: str) -> str | None:
         """Find the pattern of `receive_from` that lets messages of a sender in; None when there is none."""
-        return _first_match(self._compiled["receive"], sender)
+        return _first_match(self._senders, sender)
 
 
 def _first_match(patterns: tuple[Pattern, ...], text: str) -> str | None:

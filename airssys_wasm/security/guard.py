@@ -1,4 +1,4 @@
-"""The one choke point: who holds which grant, and may it (time is an argument, so a decision can be repeated)."""
+"""The one choke point: who holds which grant, and may it (`now` is the caller's clock and never goes back)."""
 
 from collections.abc import Iterable
 from typing import Final, final
@@ -12,6 +12,9 @@ from airssys_wasm.security.capabilities import Action, Capabilities, MessageActi
 
 HOST_REASON: Final = "host code needs no grant"
 NO_GRANT: Final = "no grant permits it"
+
+_MOST_KNOWN: Final = 4096
+"""Decisions kept until the next change of a grant: some 1 MB, enough for the pairs that talk often."""
 
 
 @final
@@ -56,6 +59,7 @@ class Guard:
 
     _grants: dict[ComponentId, tuple[Grant, ...]] = attrs.field(factory=dict, init=False)
     _doors: dict[ComponentId, tuple[Capabilities, ...]] = attrs.field(factory=dict, init=False)
+    _known: dict[tuple[ComponentId, Action, ComponentId | str], Decision] = attrs.field(factory=dict, init=False)
 
     def grant(self, id: ComponentId, capabilities: Capabilities, expires_at: float | None = None) -> None:  # noqa: A002 - the stable name
         """Permit more to a component, from the next decision on; what it holds already stays.
@@ -65,6 +69,7 @@ class Guard:
             capabilities: what it may do in addition.
             expires_at: the last second at which this grant holds, on the clock of `now`; None for good.
         """
+        self._known.clear()
         self._grants[id] = (*self._grants.get(id, ()), Grant(capabilities, expires_at))
         doors = self._doors.get(id, ())
         if capabilities.receive_from != ("*",) and all(
@@ -74,10 +79,12 @@ class Guard:
 
     def revoke(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
         """Take every permission of a component back, from the next decision on; silent when it has none."""
+        self._known.clear()
         self._grants.pop(id, None)
 
     def forget(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
         """Drop all that is known of a component that is gone, its `receive_from` too."""
+        self._known.clear()
         self._grants.pop(id, None)
         self._doors.pop(id, None)
 
@@ -112,9 +119,17 @@ class Guard:
 
     def _decide(self, sender: ComponentId, action: Action, resource: ComponentId | str, now: float) -> Decision:
         """The only place where a decision is made: what has to see every one belongs here."""
+        known = self._known.get((sender, action, resource))
+        if known is not None:
+            return known
         text = str(resource)
         granted, reason = self._judge(sender, action, resource, text, now)
-        return Decision(granted, reason, sender, action, text)
+        decision = Decision(granted, reason, sender, action, text)
+        if isinstance(resource, ComponentId) and not any(grant.expires_at is not None for grant in self.grants(sender)):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[sender, action, resource] = decision
+        return decision
 
     def _judge(
         self, sender: ComponentId, action: Action, resource: ComponentId | str, text: str, now: float
@@ -122,22 +137,18 @@ class Guard:
         if sender.namespace == HOST_NAMESPACE:
             return True, HOST_REASON
         granted, reason = self._granted(sender, action, text, now)
-        if granted and self._doors and isinstance(resource, ComponentId):
+        if granted and isinstance(resource, ComponentId):
             for door in self._doors.get(resource, ()):
                 if door.admits(str(sender)) is None:
                     return False, f"{text} does not receive from {sender}"
         return granted, reason
 
     def _granted(self, sender: ComponentId, action: Action, text: str, now: float) -> tuple[bool, str]:
-        expired = False
-        for grant in self._grants.get(sender, ()):
-            if grant.expired(now):
-                expired = True
-            elif (pattern := grant.capabilities.permits(action, text)) is not None:
-                return True, pattern
-        if expired:
-            self._drop_expired(sender, now)
+        grants = self._grants.get(sender, ())
+        held = tuple(grant for grant in grants if not grant.expired(now))
+        if len(held) < len(grants):
+            self._grants[sender] = held
+        for grant in held:
+            if (found := grant.capabilities.permits(action, text)) is not None:
+                return True, found
         return False, NO_GRANT
-
-    def _drop_expired(self, sender: ComponentId, now: float) -> None:
-        self._grants[sender] = tuple(grant for grant in self._grants[sender] if not grant.expired(now))
