@@ -56,7 +56,7 @@ class Mailbox(Generic[Signal]):
         self._inlet, self._outlet = anyio.create_memory_object_stream[Envelope](self.capacity)
 
     async def offer(self, envelope: Envelope, wait: float | None) -> None:
-        """Put a message in, after those who came earlier.
+        """Put a message in, after those who came earlier; does not yield when there is room.
 
         Args:
             envelope: the message.
@@ -189,8 +189,9 @@ class Mailbox(Generic[Signal]):
         try:
             return await room
         except asyncio.CancelledError:
-            # Cancelled after it was let in: the future is done, and only its mark can still stop the message.
-            envelope.withdrawn = not (room.cancelled() or envelope.started) or envelope.withdrawn
+            let_in = room.done() and not room.cancelled() and room.result()
+            if let_in and not envelope.started:
+                envelope.withdrawn = True  # an anyio channel gives nothing back; the actor drops it
             raise
         finally:
             if timer is not None:
