@@ -107,6 +107,8 @@ class HostState:
     limits: Limits = attrs.field(factory=Limits)
     outbox: Outbox | None = None
     execution: Execution = Execution.AUTO
+    log: Callable[[str, str, Iterable[tuple[str, str]]], None] | None = None
+    """Where the guest's log lines go: level, message, context. None until the runtime sets it."""
 
 
 class Guest(Protocol):

@@ -29,10 +29,10 @@ if ctypes.sizeof(_bindings.wasmtime_component_val) != VAL_BYTES or (
     raise ImportError(msg)
 
 
-def _function(name: str, result: Any, *arguments: Any, quick: bool = True) -> Callable[..., Any]:  # noqa: ANN401
+def _function(name: str, result: Any, *arguments: Any, quick: bool = True) -> Callable[..., Any]:
     """Bind a C function; a quick one neither runs guest code nor calls Python, and keeps the GIL."""
     prototype = (ctypes.PYFUNCTYPE if quick else ctypes.CFUNCTYPE)(result, *arguments)
-    return prototype((name, _ffi.dll))  # type: ignore[no-any-return,call-overload]
+    return prototype((name, _ffi.dll))  # type: ignore[no-any-return]
 
 
 store_new = _function("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
@@ -41,12 +41,16 @@ store_context = _function("wasmtime_store_context", c_void_p, c_void_p)
 store_limiter = _function("wasmtime_store_limiter", None, c_void_p, c_int64, c_int64, c_int64, c_int64, c_int64)
 context_get_data = _function("wasmtime_context_get_data", c_void_p, c_void_p)
 context_set_fuel = _function("wasmtime_context_set_fuel", c_void_p, c_void_p, c_uint64)
-context_get_fuel = _function("wasmtime_context_get_fuel", c_void_p, c_void_p, c_void_p)
 context_set_epoch_deadline = _function("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 context_set_wasi = _function("wasmtime_context_set_wasi", c_void_p, c_void_p, c_void_p)
 context_yield_at_epoch = _function("wasmtime_context_epoch_deadline_async_yield_and_update", None, c_void_p, c_uint64)
 increment_epoch = _function("wasmtime_engine_increment_epoch", None, c_void_p)
 
+component_new = _function("wasmtime_component_new", c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, quick=False)
+component_serialize = _function("wasmtime_component_serialize", c_void_p, c_void_p, c_void_p, quick=False)
+component_deserialize_file = _function(
+    "wasmtime_component_deserialize_file", c_void_p, c_void_p, c_char_p, c_void_p, quick=False
+)
 get_export_index = _function("wasmtime_component_get_export_index", c_void_p, c_void_p, c_void_p, c_char_p, c_size_t)
 export_index_delete = _function("wasmtime_component_export_index_delete", None, c_void_p)
 instance_get_func = _function("wasmtime_component_instance_get_func", c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
@@ -62,8 +66,8 @@ instantiate_async = _function(
 future_poll = _function("wasmtime_call_future_poll", c_bool, c_void_p, quick=False)
 future_delete = _function("wasmtime_call_future_delete", None, c_void_p, quick=False)
 
-val_clone = _function("wasmtime_component_val_clone", None, c_void_p, c_void_p)
-val_delete = _function("wasmtime_component_val_delete", None, c_void_p)
+val_clone = _function("wasmtime_component_val_clone", None, c_void_p, c_void_p, quick=False)
+val_delete = _function("wasmtime_component_val_delete", None, c_void_p, quick=False)
 
 linker_root = _function("wasmtime_component_linker_root", c_void_p, c_void_p)
 linker_add_instance = _function(
@@ -88,10 +92,10 @@ linker_add_func_async = _function(
 _error_new = _function("wasmtime_error_new", c_void_p, c_char_p)
 _error_delete = _function("wasmtime_error_delete", None, c_void_p)
 _error_message = _function("wasmtime_error_message", None, c_void_p, c_void_p)
-_byte_vec_delete = _function("wasm_byte_vec_delete", None, c_void_p)
+byte_vec_delete = _function("wasm_byte_vec_delete", None, c_void_p)
 
 
-def address(pointer: Any) -> int:  # noqa: ANN401 - any ctypes pointer
+def address(pointer: Any) -> int:
     """The address that a ctypes pointer holds; 0 for NULL."""
     return ctypes.cast(pointer, c_void_p).value or 0
 
@@ -108,6 +112,6 @@ def take_error(error: int | None) -> str | None:
     vec = _bindings.wasm_byte_vec_t()
     _error_message(error, ctypes.addressof(vec))
     text = ctypes.string_at(vec.data, vec.size).decode("utf-8", "replace")
-    _byte_vec_delete(ctypes.addressof(vec))
+    byte_vec_delete(ctypes.addressof(vec))
     _error_delete(error)
     return text

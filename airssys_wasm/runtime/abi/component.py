@@ -1,0 +1,89 @@
+"""Compiling, saving and loading components without copying their bytes, and finding their exports.
+
+wasmtime-py does the same with a copy under the GIL, which would hold the event loop for milliseconds on a component of
+some megabytes even though the work is done in a worker thread.
+"""
+
+import ctypes
+import os
+
+from wasmtime import Engine, _bindings
+from wasmtime.component import Component
+
+from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.values import address_of
+
+
+class WasmtimeRefused(Exception):
+    """wasmtime did not take a component; the text is its reason."""
+
+
+def compile_component(engine: Engine, data: bytes) -> Component:
+    """Compile a binary; takes milliseconds to seconds and lets go of the GIL.
+
+    Raises:
+        WasmtimeRefused: It is not a valid component.
+    """
+    out = ctypes.c_void_p()
+    error = capi.component_new(capi.address(engine.ptr()), address_of(data), len(data), ctypes.addressof(out))
+    return _taken(error, out)
+
+
+def load_component(engine: Engine, path: str) -> Component:
+    """Map a component that `save_component` wrote; this trusts the file as native code.
+
+    Raises:
+        WasmtimeRefused: The file is damaged, or of another wasmtime or engine setting.
+    """
+    out = ctypes.c_void_p()
+    error = capi.component_deserialize_file(capi.address(engine.ptr()), os.fsencode(path), ctypes.addressof(out))
+    return _taken(error, out)
+
+
+def save_component(component: Component, descriptor: int) -> None:
+    """Write the compiled form to an open file.
+
+    Raises:
+        OSError: The file could not be written.
+        WasmtimeRefused: wasmtime could not serialise it.
+    """
+    vec = _bindings.wasm_byte_vec_t()
+    error = capi.component_serialize(capi.address(component.ptr()), ctypes.addressof(vec))
+    text = capi.take_error(error)
+    if text is not None:
+        raise WasmtimeRefused(text)
+    try:
+        rest = memoryview((ctypes.c_char * vec.size).from_address(capi.address(vec.data))).cast("B")
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        capi.byte_vec_delete(ctypes.addressof(vec))
+
+
+def _taken(error: int | None, out: ctypes.c_void_p) -> Component:
+    text = capi.take_error(error)
+    if text is not None:
+        raise WasmtimeRefused(text)
+    return Component._from_ptr(ctypes.cast(out, ctypes.POINTER(_bindings.wasmtime_component_t)))
+
+
+class ExportIndexes:
+    """Where a component's exported functions are, found once, before any instance exists."""
+
+    def __init__(self, component: Component, interface: str, names: tuple[str, ...]) -> None:
+        self._component = component
+        self._owned: list[int] = []
+        parent = self._find(None, interface)
+        self.of = {name: self._find(parent, name) for name in names}
+
+    def _find(self, parent: int | None, name: str) -> int:
+        encoded = name.encode()
+        index = capi.get_export_index(capi.address(self._component.ptr()), parent, encoded, len(encoded))
+        if not index:
+            raise LookupError(name)
+        self._owned.append(index)
+        return int(index)
+
+    def __del__(self) -> None:
+        for index in self._owned:
+            capi.export_index_delete(index)

@@ -1,0 +1,45 @@
+"""What is known of a component's code: whether its calls let go of the loop in time (pure).
+
+Epochs do not interrupt the copying of a large value or a bulk memory instruction, and nobody can tell from outside
+that a call is going to do one. So trust is earned: the first calls of a component run on a worker thread, one that
+holds on for long goes back there for a number of calls that doubles each time. All instances share the record, so a
+component that is loaded often is unknown only once.
+"""
+
+from typing import Final
+
+import attrs
+
+from airssys_wasm.runtime.ticker import TICK
+
+PROBATION_CALLS: Final = 3
+"""Calls on a thread before a component may run on the loop: its instantiation, `initialize` and `metadata`, say."""
+
+LONG_STEP: Final = 2 * TICK
+"""Seconds in one step that cannot be put down to a slice."""
+
+LARGE_VALUE_BYTES: Final = 16 * 1024
+"""Payload whose copying as component values takes about half a tick; such calls go to a thread."""
+
+_FIRST_SENTENCE: Final = 8
+_MAX_SENTENCE: Final = 1024
+
+
+@attrs.define(eq=False)
+class Conduct:
+    """The record of one component's code."""
+
+    probation: int = PROBATION_CALLS
+    _sentence: int = _FIRST_SENTENCE
+
+    def needs_thread(self, payload_bytes: int) -> bool:
+        """Whether the next call should run on a thread from the start."""
+        return self.probation > 0 or payload_bytes > LARGE_VALUE_BYTES
+
+    def record(self, longest_step: float) -> None:
+        """Note how a call went: its longest step in seconds, the reading of its answer included."""
+        if longest_step > LONG_STEP:
+            self.probation = max(self.probation, self._sentence)
+            self._sentence = min(2 * self._sentence, _MAX_SENTENCE)
+        elif self.probation:
+            self.probation -= 1

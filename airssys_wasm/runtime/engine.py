@@ -1,0 +1,209 @@
+"""`WasmtimeEngine`: makes guests from components; also the bare `RuntimeEngine`, without actors in front."""
+
+import itertools
+import logging
+from pathlib import Path
+from typing import Final, Self, final
+
+import anyio
+import anyio.to_thread
+import attrs
+from wasmtime import Engine
+from wasmtime.component import Linker
+
+from airssys_wasm.core.config import ComponentConfig
+from airssys_wasm.core.errors import ComponentNotFound, ConfigError, ExecutionError, GuestError, InstantiationFailed
+from airssys_wasm.core.ids import ComponentHandle, ComponentId
+from airssys_wasm.core.limits import VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
+from airssys_wasm.core.messages import ComponentMessage, MessagePayload
+from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime.cache import CompileCache, default_directory
+from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.runtime.fibers import Fiber
+from airssys_wasm.runtime.host_fn.table import host_functions
+from airssys_wasm.runtime.hostcall import HostCalls
+from airssys_wasm.runtime.inspection import report
+from airssys_wasm.runtime.loader import Loader
+from airssys_wasm.runtime.machine import Machine
+from airssys_wasm.runtime.reaper import Reaper
+from airssys_wasm.runtime.scheduler import Scheduler
+from airssys_wasm.runtime.store import GuestStore
+
+_logger = logging.getLogger("airssys_wasm.runtime")
+
+FROM_ENVIRONMENT: Final = Path("$AIRSSYS_WASM_CACHE")
+"""Stands for the default cache directory, which the environment decides."""
+
+
+@attrs.define(eq=False)
+class _Loaded:
+    """A component of the bare engine; the lock lets one call in at a time."""
+
+    guest: GuestStore
+    lock: anyio.Lock = attrs.field(factory=anyio.Lock)
+
+
+@final
+class WasmtimeEngine:
+    """Compiles components and starts instances of them, on the running event loop.
+
+    As a `RuntimeEngine` it has no mailboxes, supervision or routing: one call at a time per handle, further ones wait;
+    a guest has nobody to send to; after a trap the handle's instance is spent, and has to be unloaded.
+
+    Args:
+        cache: Directory for compiled components; None compiles anew in each process.
+    """
+
+    def __init__(self, *, cache: Path | None = FROM_ENVIRONMENT) -> None:
+        self._fibers: dict[int, Fiber] = {}
+        self._host_calls = HostCalls(host_functions(), self._fibers)
+        self._machines: dict[bool, Machine] = {}
+        self._loader = Loader(CompileCache(default_directory() if cache is FROM_ENVIRONMENT else cache))
+        self._scheduler = Scheduler()
+        self._reaper = Reaper()
+        self._keys = itertools.count(1)
+        self._handle_ids = itertools.count(1)
+        self._loaded: dict[ComponentHandle, _Loaded] = {}
+        self._machine(Limits())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    @property
+    def engine(self) -> Engine:
+        """The plain wasmtime engine; the one that meters fuel is made when a component asks for it."""
+        return self._machines[False].engine
+
+    @property
+    def linker(self) -> Linker:
+        """The plain engine's linker with the host functions of the contract, without WASI."""
+        return self._machines[False].linker
+
+    @property
+    def live_stores(self) -> int:
+        """Instances that have not been closed, those abandoned in a thread included."""
+        return len(self._fibers)
+
+    @property
+    def abandoned_threads(self) -> int:
+        """Threads that are stuck in a blocking import of a guest whose call is over."""
+        return self._scheduler.abandoned_threads
+
+    async def compile(self, source: object, limits: Limits, sha256: str | None = None) -> CompiledComponent:
+        """Check and compile a component; a compiled one is returned as it is.
+
+        Args:
+            source: bytes, a Path, or a compiled component.
+            limits: The size limit holds here; whether fuel is metered decides for which engine to compile.
+            sha256: Hexadecimal digest that the binary must have; None for any.
+
+        Raises:
+            InvalidComponent: It cannot be read, is no component, does not validate, or its digest differs.
+            ExportNotFound: It does not fit the contract.
+            EngineCreation: wasmtime has no engine for these settings.
+        """
+        machine = self._machine(limits)
+        if isinstance(source, CompiledComponent):
+            await self._loader.build(source, machine)
+            return source
+        if not isinstance(source, bytes | bytearray | memoryview | Path):
+            raise ConfigError("source", source, "is none of bytes, Path and a compiled component")
+        data = source if isinstance(source, Path) else bytes(source)
+        return await self._loader.load(data, machine, limits, sha256)
+
+    async def start(self, compiled: CompiledComponent, state: HostState) -> GuestStore:
+        """Instantiate a component in a Store of its own, without calling `initialize`.
+
+        Raises:
+            InstantiationFailed: An import nobody provides, a limit, or a trap.
+            ConfigError: The payload limit is beyond what component values can carry.
+        """
+        _check_payload_limit(state.limits)
+        build = await self._loader.build(compiled, self._machine(state.limits))
+        guest = GuestStore(compiled, build, state, self._scheduler, self._reaper, self._fibers, next(self._keys))
+        try:
+            await guest.instantiate()
+        except BaseException:
+            await guest.aclose()
+            raise
+        return guest
+
+    async def inspect(self, source: bytes | Path, limits: Limits) -> ComponentReport:
+        """Say what a component imports and exports and whether it fits; raises InvalidComponent when it is none."""
+        machine = self._machine(limits)
+        return report(machine, *await self._loader.load_unchecked(source, machine, limits))
+
+    async def load_component(self, id: ComponentId, data: bytes) -> ComponentHandle:  # noqa: A002 - the stable name
+        """Compile, instantiate and initialize with default limits; see `RuntimeEngine`."""
+        compiled = await self.compile(data, Limits())
+        guest = await self.start(compiled, HostState(id))
+        try:
+            await guest.initialize(ComponentConfig())
+        except BaseException as exc:
+            await guest.aclose()
+            if isinstance(exc, GuestError):
+                raise InstantiationFailed(str(exc), id) from exc
+            raise
+        handle = ComponentHandle(id, next(self._handle_ids))
+        self._loaded[handle] = _Loaded(guest)
+        return handle
+
+    async def unload_component(self, handle: ComponentHandle) -> None:
+        """Let the calls under way end, call `shutdown`, free the instance; silent for an unknown handle."""
+        loaded = self._loaded.pop(handle, None)
+        if loaded is None:
+            return
+        try:
+            async with loaded.lock:
+                await loaded.guest.shutdown()
+        except (GuestError, ExecutionError) as exc:
+            _logger.warning("%s: shutdown failed: %s", handle, exc)
+        finally:
+            await loaded.guest.aclose()
+
+    async def call_handle_message(self, handle: ComponentHandle, message: ComponentMessage) -> MessagePayload | None:
+        """Have the component handle a message; raises ComponentNotFound, GuestError, ExecutionError."""
+        loaded = self._find(handle)
+        async with loaded.lock:
+            answer = await loaded.guest.handle_message(message)
+        return None if answer is None else MessagePayload(answer)
+
+    async def call_handle_callback(self, handle: ComponentHandle, message: ComponentMessage) -> None:
+        """Have the component take an answer; raises ComponentNotFound, GuestError, ExecutionError."""
+        loaded = self._find(handle)
+        async with loaded.lock:
+            await loaded.guest.handle_callback(message)
+
+    async def aclose(self) -> None:
+        """Unload what is left, end the threads; those stuck in a blocking import stay behind as daemons."""
+        for handle in list(self._loaded):
+            await self.unload_component(handle)
+        self._scheduler.close()
+        thread = self._reaper.close()
+        if thread is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(thread.join)
+        for machine in self._machines.values():
+            machine.close()
+
+    def _machine(self, limits: Limits) -> Machine:
+        metered = limits.max_fuel is not None
+        if metered not in self._machines:
+            self._machines[metered] = Machine(self._host_calls, metered=metered)
+        return self._machines[metered]
+
+    def _find(self, handle: ComponentHandle) -> _Loaded:
+        try:
+            return self._loaded[handle]
+        except KeyError:
+            raise ComponentNotFound(handle) from None
+
+
+def _check_payload_limit(limits: Limits) -> None:
+    if limits.max_payload_bytes > VALUE_PATH_MAX_PAYLOAD_BYTES:
+        problem = f"is over {VALUE_PATH_MAX_PAYLOAD_BYTES}, the most that component values carry"
+        raise ConfigError("max_payload_bytes", limits.max_payload_bytes, problem)

@@ -1,0 +1,191 @@
+"""Native asyncio guest calls: a call is a future of wasmtime's, polled a slice at a time, on the loop or on a thread.
+
+A guest call runs on a stack of its own. It leaves that stack when its slice is over (an epoch tick) or when it calls a
+host function; the poll then returns False. The host function is awaited by the very task that makes the guest call, so
+cancelling that task cancels both, and no task is made for either.
+
+```
+run ─► begin ─► poll ─┬─ ended ───────────────► lift the answer
+        ▲             ├─ slice over ─► lane ──► poll again
+        │             └─ host call ──► await ─► write its result, poll again
+        └ deadline, interrupt, cancel: delete the future; the instance is spent
+```
+
+This file is one call and one Store's calls; `scheduler.py` drives them. Facts about the C API that both stand on are
+tests in `tests/runtime/test_wasmtime_contract.py`.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Any, final
+
+import anyio
+
+from airssys_wasm.core.errors import Interrupted
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.values import Keep
+from airssys_wasm.runtime.hostcall import HostCall
+from airssys_wasm.runtime.limiter import refill
+from airssys_wasm.runtime.ticker import TICK, EpochTicker
+from airssys_wasm.runtime.traps import trap_from
+
+
+@final
+class Fiber:
+    """The calls of one Store, one after the other, and what they share: context, future, host call, error slot."""
+
+    def __init__(self, context: int, state: HostState, ticker: EpochTicker, key: int) -> None:
+        self.context, self.state, self.key = context, state, key
+        self.future = 0
+        self.host_call: HostCall | None = None
+        self.guest_time = 0.0
+        self.spent = False
+        self.abandoned = False
+        self.scope: anyio.CancelScope | None = None
+        self.interrupted = False
+        self._error = ctypes.c_void_p()
+        self.error_address = ctypes.addressof(self._error)
+        self._ticker = ticker
+        self._ticks = 1
+
+    def prepare(self, ticks: int) -> None:
+        """Before a call begins: full fuel, and a first slice of that many ticks."""
+        refill(self.context, self.state.limits, ticks)
+        self.set_slice(ticks)
+
+    def set_slice(self, ticks: int) -> None:
+        """Set the length of the slices after the one under way."""
+        if ticks != self._ticks:
+            capi.context_yield_at_epoch(self.context, ticks)
+            self._ticks = ticks
+
+    def poll(self) -> bool:
+        """Run the guest until its slice is over, it waits for the host, or it has ended (True)."""
+        self._ticker.enter(self.key)
+        try:
+            return bool(capi.future_poll(self.future))
+        finally:
+            self._ticker.leave(self.key)
+
+    def enter_host(self, call: HostCall) -> None:
+        """Note the host function that the guest waits for; refuses a guest that nobody waits for any more."""
+        if self.abandoned:
+            raise Interrupted
+        self.host_call = call
+
+    async def answer_host(self) -> None:
+        """Await the host function that the guest waits for; raises HostFunctionError."""
+        if self.host_call is not None:
+            await self.host_call.answer(self.state)
+            self.host_call = None
+
+    def delete_future(self) -> str | None:
+        """Give the future back to wasmtime; the text of the error that ended the call, None for none.
+
+        Deleting one that has not ended cancels the guest and spends the instance.
+        """
+        if self.future:
+            capi.future_delete(self.future)
+            self.future = 0
+        self.host_call = None
+        error, self._error.value = self._error.value, None
+        return capi.take_error(error)
+
+    def interrupt(self) -> None:
+        """Stop the call in progress, if it has ever given the loop back; otherwise there is none."""
+        if self.scope is not None:
+            self.interrupted = True
+            self.scope.cancel()
+
+
+@final
+class Call:
+    """One guest call: how it begins, how its answer is read, how far it is. One thread at a time uses it."""
+
+    def __init__(
+        self,
+        fiber: Fiber,
+        begin: Callable[[Keep], int],
+        end: Callable[[], Any],
+        on_retired: Callable[[], None],
+        error: Callable[[str], Exception] = trap_from,
+    ) -> None:
+        self.fiber = fiber
+        self.slice_ticks = 1
+        self.stopping = False
+        self.ended = False
+        self.longest_step = 0.0
+        self.clock = time.perf_counter
+        self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
+        self._value: Any = None
+        self._failed: Exception | None = None
+        self._keep: Keep = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the guest waits for a host function."""
+        return self.fiber.host_call is not None
+
+    def result(self) -> Any:
+        """The answer of an ended call; raises what ended it otherwise."""
+        if self._failed is not None:
+            raise self._failed
+        return self._value
+
+    def step(self) -> bool:
+        """Run the guest for a slice on this thread; True when the call has ended."""
+        fiber, started = self.fiber, self.clock()
+        if not fiber.future:
+            fiber.prepare(self.slice_ticks)
+            fiber.future = self._begin(self._keep)
+        else:
+            fiber.set_slice(self.slice_ticks)
+        self.ended = fiber.poll()
+        if self.ended:
+            self._finish()
+        self._count(self.clock() - started)
+        return self.ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether the call ended in an error, which spends its instance."""
+        return self._failed is not None
+
+    def move_to_thread(self, slice_ticks: int) -> None:
+        """From now on the call is polled in a thread, whose time is its own, in slices of that length."""
+        self.slice_ticks = slice_ticks
+        self.clock = time.thread_time
+
+    def give_up(self) -> None:
+        """Cancel a call that has not ended; one that is abandoned belongs to its thread."""
+        if self.ended or not self.fiber.future:
+            return
+        self.fiber.spent = True
+        if not self.fiber.abandoned:
+            self.fiber.delete_future()
+
+    def abandon(self) -> None:
+        """Leave the call, its Store and all to the thread that it is stuck in."""
+        self.fiber.abandoned = self.fiber.spent = True
+
+    def retire(self) -> None:
+        """Free an abandoned call with its Store, on the thread that it had kept."""
+        self.fiber.delete_future()
+        self._on_retired()
+
+    def _count(self, seconds: float) -> None:
+        """Add up guest time; a slice is a step's good right, only what goes beyond it is held against the guest."""
+        self.fiber.guest_time += seconds
+        self.longest_step = max(self.longest_step, seconds - (self.slice_ticks - 1) * TICK)
+
+    def _finish(self) -> None:
+        text = self.fiber.delete_future()
+        self._keep.clear()
+        try:
+            if text is not None:
+                raise self._error(text)  # noqa: TRY301 - kept for whoever asks for the answer
+            self._value = self._end()
+        except Exception as exc:  # noqa: BLE001 - as above
+            self._failed = exc

@@ -1,0 +1,58 @@
+"""`host-services`: log, clock, sleep, and what other components there are."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime.abi.values import Err
+from airssys_wasm.runtime.wit import WitId, id_to_wit, timestamp_to_wit
+
+LONGEST_SLEEP: Final = 86_400.0 * 365
+"""Seconds; a guest may ask for 2^64 ms, its deadline ends the call long before."""
+
+
+def functions() -> dict[str, Callable[..., Awaitable[Any]]]:
+    """The interface's functions by their WIT names."""
+    return {
+        "log": log,
+        "current-time": current_time,
+        "current-time-millis": current_time_millis,
+        "sleep-millis": sleep_millis,
+        "list-components": list_components,
+        "get-component-metadata": get_component_metadata,
+    }
+
+
+async def log(state: HostState, level: str, message: str, context: list[tuple[str, str]] | None) -> None:
+    """Write a line to the logger `airssys_wasm.guest`, escaped, bounded and rate-limited (`guestlog.py`)."""
+    if state.log is not None:
+        state.log(level, message, context or ())
+
+
+async def current_time(_state: HostState) -> tuple[int, int]:
+    """Wall clock as a timestamp record."""
+    return timestamp_to_wit(time.time_ns())
+
+
+async def current_time_millis(_state: HostState) -> int:
+    """Wall clock in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+async def sleep_millis(_state: HostState, duration_ms: int) -> None:
+    """Suspend the guest, not the loop; the call's deadline ends it together with the call."""
+    await asyncio.sleep(min(duration_ms / 1000, LONGEST_SLEEP))
+
+
+async def list_components(state: HostState) -> list[WitId]:
+    """The components that the caller may send to."""
+    if state.outbox is None:
+        return []
+    return [id_to_wit(component) for component in state.outbox.reachable(state.component_id)]
+
+
+async def get_component_metadata(_state: HostState, _component: WitId) -> Err:
+    """Not provided yet; the guest is told so."""
+    return Err(("invalid-state", "component metadata is not available in this version of the runtime"))

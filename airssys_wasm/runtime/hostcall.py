@@ -1,0 +1,137 @@
+"""Host functions over the C API: one C callback for all, which only notes what the guest asked for.
+
+The callback runs on the guest's own stack, in the loop's thread or a worker's. It lifts the arguments (they are freed
+when it returns) and leaves the rest to the task that drives the call.
+"""
+
+import ctypes
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from ctypes import c_void_p, string_at
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, final
+
+import attrs
+
+from airssys_wasm.core.errors import HostFunctionError
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.types import FuncType
+from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of
+
+if TYPE_CHECKING:
+    from airssys_wasm.runtime.fibers import Fiber
+
+_CONTINUATION: Final = Struct("<QQQ")
+"""wasmtime_async_continuation_t: callback, its argument, finalizer."""
+
+
+@attrs.frozen(eq=False)
+class HostFunction:
+    """One import that the host provides: `run` gets the caller's state and the lifted arguments, and is awaited."""
+
+    interface: str
+    name: str
+    run: Callable[..., Awaitable[Any]]
+    params: tuple[Codec, ...]
+    result: Codec | None
+
+    @classmethod
+    def of(cls, interface: str, name: str, kind: FuncType, run: Callable[..., Awaitable[Any]]) -> "HostFunction":
+        """Make a host function of a WIT type."""
+        result = None if kind.result is None else codec_for(kind.result)
+        return cls(interface, name, run, tuple(codec_for(of) for _, of in kind.params), result)
+
+
+@final
+@attrs.frozen(eq=False)
+class HostCall:
+    """A guest's call that waits for its answer; `results` is memory of wasmtime's until it is answered."""
+
+    function: HostFunction
+    arguments: tuple[Value, ...]
+    results: int
+
+    async def answer(self, state: HostState) -> None:
+        """Run the function and write its result where the guest expects it.
+
+        Raises:
+            HostFunctionError: It raised, or answered what is not of its WIT type. The guest cannot go on.
+        """
+        function = self.function
+        try:
+            value = await function.run(state, *self.arguments)
+            self._write(value)
+        except Exception as exc:
+            raise HostFunctionError(f"{function.interface}#{function.name}", f"{type(exc).__name__}: {exc}") from exc
+
+    def _write(self, value: Value) -> None:
+        if self.function.result is None:
+            return
+        keep: Keep = []
+        image = self.function.result.lower(value, keep)
+        capi.val_clone(address_of(image), self.results)
+
+
+@final
+class HostCalls:
+    """The host functions of one engine, and the C callbacks behind them."""
+
+    def __init__(self, functions: Iterable[HostFunction], fibers: "Mapping[int, Fiber]") -> None:
+        self._functions = tuple(functions)
+        self._fibers = fibers
+        self._on_call = capi.HOST_CALLBACK(self._enter)
+        self._on_poll = capi.CONTINUE_CALLBACK(self._answered)
+        self._on_poll_address = capi.address(self._on_poll)
+
+    def define_in(self, linker: int) -> None:
+        """Make every function known to a linker."""
+        root = capi.linker_root(linker)
+        try:
+            for interface in dict.fromkeys(function.interface for function in self._functions):
+                self._define_interface(root, interface)
+        finally:
+            capi.linker_instance_delete(root)
+
+    def _define_interface(self, root: int, interface: str) -> None:
+        out = c_void_p()
+        name = interface.encode()
+        _must(capi.linker_add_instance(root, name, len(name), ctypes.addressof(out)))
+        try:
+            for number, function in enumerate(self._functions, 1):
+                if function.interface == interface:
+                    name = function.name.encode()
+                    _must(capi.linker_add_func_async(out, name, len(name), self._on_call, number, None))
+        finally:
+            capi.linker_instance_delete(out)
+
+    def _enter(self, *arguments: Any) -> None:
+        """Called by wasmtime on the guest's stack; must not raise."""
+        number, context, _type, args, count, results, _results, error, continuation = arguments
+        try:
+            key = capi.context_get_data(context)
+            fiber = self._fibers[key]
+            function = self._functions[number - 1]
+            fiber.enter_host(HostCall(function, _lifted(function, args, count), results))
+            ctypes.memmove(continuation, _CONTINUATION.pack(self._on_poll_address, key, 0), _CONTINUATION.size)
+        except BaseException as exc:  # noqa: BLE001 - ctypes would print it and the guest would wait for ever
+            c_void_p.from_address(error).value = capi.error_new(f"host call refused: {type(exc).__name__}: {exc}")
+
+    def _answered(self, key: int) -> bool:
+        """Called by wasmtime at each poll while a host call is under way; must not raise."""
+        fiber = self._fibers.get(key)
+        return fiber is None or fiber.host_call is None
+
+
+def _lifted(function: HostFunction, args: int, count: int) -> tuple[Value, ...]:
+    images = string_at(args, count * capi.VAL_BYTES) if count else b""
+    starts = range(0, len(images), capi.VAL_BYTES)
+    return tuple(
+        codec.lift(images[at : at + capi.VAL_BYTES]) for codec, at in zip(function.params, starts, strict=True)
+    )
+
+
+def _must(error: int | None) -> None:
+    text = capi.take_error(error)
+    if text is not None:
+        raise RuntimeError(text)

@@ -1,0 +1,35 @@
+"""What a Store may use: memory and tables at once, fuel and time for each call.
+
+| limit | how | at instantiation | in a call |
+|---|---|---|---|
+| memory, tables | wasmtime's store limiter | the start fails | `grow` answers -1, the guest decides |
+| fuel | refilled before each call; only on the metered engine | the start fails | `FuelExhausted` |
+| time | the driver's deadline, host waits included | `DeadlineExceeded` | `DeadlineExceeded` |
+"""
+
+from typing import Final
+
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.runtime.abi import capi
+
+MAX_CORE_INSTANCES: Final = 256
+"""A component is made of several core instances: some ten for a Python guest."""
+
+MAX_MEMORIES: Final = 1
+"""wasmtime bounds each memory by itself, so a second one would double what a component may use."""
+
+MAX_TABLES: Final = 64
+
+
+def limit_store(store: int, limits: Limits) -> None:
+    """Set memory and table bounds of a new Store; they hold for each memory and table by itself."""
+    capi.store_limiter(
+        store, limits.max_memory_bytes, limits.table_elements, MAX_CORE_INSTANCES, MAX_TABLES, MAX_MEMORIES
+    )
+
+
+def refill(context: int, limits: Limits, slice_ticks: int) -> None:
+    """Make a Store ready for one call: full fuel where it is metered, and its first slice."""
+    if limits.max_fuel is not None:
+        capi.take_error(capi.context_set_fuel(context, limits.max_fuel))
+    capi.context_set_epoch_deadline(context, slice_ticks)

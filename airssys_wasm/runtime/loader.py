@@ -1,0 +1,169 @@
+"""From a binary to a compiled component: found, checked, compiled off the loop, kept in a cache.
+
+| source | is |
+|---|---|
+| bytes | the binary itself |
+| Path to a file | read in a worker thread |
+| a component's id | `<base>/<namespace>/<name>/<instance>.wasm` below a directory (`ComponentDirectory`) |
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Final, final
+
+import anyio
+import anyio.to_thread
+import attrs
+from wasmtime.component import Component
+
+from airssys_wasm.core.errors import InvalidComponent
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
+from airssys_wasm.runtime.cache import CompileCache
+from airssys_wasm.runtime.compiled import Build, CompiledComponent, fits, uses_wasi
+from airssys_wasm.runtime.machine import Machine
+from airssys_wasm.runtime.traps import split
+
+COMPILE_THREADS: Final = 2
+"""Compilations under way at once; each uses all cores by itself."""
+
+COMPONENT_HEADER: Final = b"\0asm\x0d\0\x01\0"
+MODULE_HEADER: Final = b"\0asm\x01\0\0\0"
+"""The first eight bytes of a component and of a core module: magic, version, layer (component model binary format)."""
+
+_MAGIC: Final = b"\0asm"
+_BYTES: Final = "component bytes"
+
+
+def check_header(source: str, data: bytes, max_bytes: int) -> None:
+    """Refuse what is no component before wasmtime sees it.
+
+    Raises:
+        InvalidComponent: It is empty, too large, not WebAssembly, a core module, or of an unknown binary version.
+    """
+    if len(data) > max_bytes:
+        raise InvalidComponent(source, f"{len(data)} bytes are over Limits.max_component_bytes ({max_bytes})")
+    if data[:8] == COMPONENT_HEADER:
+        return
+    raise InvalidComponent(source, _header_problem(data))
+
+
+def _header_problem(data: bytes) -> str:
+    if not data:
+        return "is empty"
+    if data[:8] == MODULE_HEADER:
+        return "is a core module, not a component; make a component of it with `wasm-tools component new`"
+    if data[:4] == _MAGIC:
+        return f"is WebAssembly of another binary version ({data[4:8].hex(' ')})"
+    if data.lstrip()[:1] == b"(":
+        return "is WebAssembly text; compile it first (`wasm-tools parse`)"
+    return f"is no WebAssembly: it starts with {data[:8]!r}"
+
+
+@final
+@attrs.frozen(eq=False)
+class ComponentDirectory:
+    """A directory of components by id: `<base>/<namespace>/<name>/<instance>.wasm`."""
+
+    base: Path
+
+    def path_of(self, component: ComponentId) -> Path:
+        """Where the component's file has to be.
+
+        Raises:
+            InvalidComponent: A symbolic link leads out of the base directory.
+        """
+        base = self.base.resolve()
+        path = (base / component.namespace / component.name / f"{component.instance}.wasm").resolve()
+        if not path.is_relative_to(base):
+            raise InvalidComponent(str(path), f"is outside the component directory {base}")
+        return path
+
+
+@final
+class Loader:
+    """Reads, checks and compiles components in worker threads, a bounded number at a time."""
+
+    def __init__(self, cache: CompileCache) -> None:
+        self._cache = cache
+        self._room = anyio.CapacityLimiter(COMPILE_THREADS)
+
+    async def load(
+        self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None
+    ) -> CompiledComponent:
+        """Read and compile a component for a machine.
+
+        Raises:
+            InvalidComponent: It cannot be read, is no component, does not validate, or its digest differs.
+            ExportNotFound: It does not fit the contract.
+
+        Cancellation: the thread goes on in the background and its result is dropped.
+        """
+        work = functools.partial(self._load, source, machine, limits, sha256)
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
+
+    async def load_unchecked(self, source: bytes | Path, machine: Machine, limits: Limits) -> tuple[Component, int]:
+        """Compile a component that need not fit the contract; with the size of its binary.
+
+        Raises:
+            InvalidComponent: It cannot be read, is no component, or does not validate.
+        """
+
+        def work() -> tuple[Component, int]:
+            name, data = _read(source, limits.max_component_bytes)
+            check_header(name, data, limits.max_component_bytes)
+            return _compile(machine, name, data), len(data)
+
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
+
+    async def build(self, compiled: CompiledComponent, machine: Machine) -> Build:
+        """The component as this machine runs it; compiled now if no one has needed it before."""
+        if machine.metered not in compiled.builds:
+            work = functools.partial(self._build, compiled, machine)
+            build = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
+            compiled.builds.setdefault(machine.metered, build)
+        return compiled.builds[machine.metered]
+
+    def _load(self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None) -> CompiledComponent:
+        name, data = _read(source, limits.max_component_bytes)
+        check_header(name, data, limits.max_component_bytes)
+        digest = hashlib.sha256(data).hexdigest()
+        if sha256 is not None and sha256.lower() != digest:
+            raise InvalidComponent(name, f"has SHA-256 {digest}, not {sha256.lower()}")
+        compiled = CompiledComponent(name, digest, data)
+        build = self._build(compiled, machine)
+        compiled.builds[machine.metered] = build
+        compiled.wasi = uses_wasi(machine, build.component)
+        return compiled
+
+    def _build(self, compiled: CompiledComponent, machine: Machine) -> Build:
+        component = self._cache.get(machine, compiled.digest)
+        cached = component is not None
+        if component is None:
+            component = _compile(machine, compiled.source, compiled.data)
+        fits(machine, component, compiled.source)
+        if not cached:
+            self._cache.put(machine, compiled.digest, component)
+        return Build.of(machine, component)
+
+
+def _compile(machine: Machine, source: str, data: bytes) -> Component:
+    try:
+        return compile_component(machine.engine, data)
+    except WasmtimeRefused as exc:
+        raise InvalidComponent(source, f"does not compile: {split(str(exc))[0]}") from exc
+
+
+def _read(source: bytes | Path, max_bytes: int) -> tuple[str, bytes]:
+    """The name and the bytes of a source; a file over the limit is not read whole."""
+    if not isinstance(source, Path):
+        return _BYTES, bytes(source)
+    if source.exists() and not source.is_file():
+        raise InvalidComponent(str(source), "is not a file")
+    try:
+        with source.open("rb") as file:
+            return str(source), file.read(max_bytes + 1)
+    except OSError as exc:
+        raise InvalidComponent(str(source), f"cannot be read: {exc.strerror or exc}") from exc

@@ -1,0 +1,136 @@
+"""Drives guest calls through the lanes: the loop first, then the background, then a thread (`lanes.py`)."""
+
+import asyncio
+from enum import Enum
+from typing import Any, Final, final
+
+import anyio
+
+from airssys_wasm.core.config import Execution
+from airssys_wasm.core.errors import DeadlineExceeded, Interrupted, Trap
+from airssys_wasm.runtime.blocking import BlockingThreads
+from airssys_wasm.runtime.conduct import Conduct
+from airssys_wasm.runtime.fibers import Call, Fiber
+from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
+from airssys_wasm.runtime.ticker import TICK
+
+LOOP_SLICES: Final = 3
+"""Full slices a call gets on the loop before a thread takes it over."""
+
+HOST_CALL_COST: Final = 5e-6
+"""Seconds of Python around one host call, charged to the loop's budget so that chatty guests share it too."""
+
+
+class Lane(Enum):
+    """Where a call is polled."""
+
+    LOOP = "loop"
+    THREAD = "thread"
+    BLOCKING = "blocking"
+
+
+@final
+class Scheduler:
+    """Runs the guest calls of one engine on one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._budget = LoopBudget(self._loop)
+        self._queue = RunQueue(self._loop)
+        self._threads = PollThreads()
+        self._blocking = BlockingThreads()
+
+    @property
+    def abandoned_threads(self) -> int:
+        """Threads stuck in a blocking import."""
+        return self._blocking.abandoned
+
+    def close(self) -> None:
+        """End the worker threads; those that are stuck stay behind as daemons."""
+        self._threads.close()
+
+    async def run(self, call: Call, conduct: Conduct, payload_bytes: int = 0, *, blocking: bool = False) -> Any:
+        """Make one guest call and return its answer.
+
+        A call that ends within its first slice on the loop takes no suspension point at all.
+
+        Raises:
+            Trap: The guest trapped, ran out of fuel, or its instance is spent by an earlier call.
+            DeadlineExceeded: It was not through after `Limits.max_execution_time`.
+            Interrupted: `Fiber.interrupt` was called.
+            HostFunctionError: A host function raised.
+            TooManyThreads: A blocking guest found no thread.
+
+        Cancellation: the guest is stopped and its instance is spent.
+        """
+        fiber = call.fiber
+        if fiber.spent:
+            raise Trap("the instance is spent: an earlier call did not end well", "spent")
+        lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, payload_bytes)
+        if lane is not Lane.LOOP:
+            _move_to_thread(call, conduct)
+            await self._go_on(call, lane)
+        elif not (self._budget.left and self._step(call)):
+            await self._go_on(call, lane)
+        conduct.record(call.longest_step)
+        fiber.spent = call.failed
+        return call.result()
+
+    def _step(self, call: Call) -> bool:
+        before = call.fiber.guest_time
+        ended = call.step()
+        self._budget.charge(call.fiber.guest_time - before)
+        return ended
+
+    async def _go_on(self, call: Call, lane: Lane) -> None:
+        """Bring a call to its end, or raise what ends it before."""
+        fiber, seconds = call.fiber, call.fiber.state.limits.max_execution_time
+        with anyio.CancelScope(deadline=self._loop.time() + seconds) as scope:
+            fiber.scope = scope
+            try:
+                await self._drive(call, lane)
+            finally:
+                fiber.scope = None
+                call.give_up()
+        interrupted, fiber.interrupted = fiber.interrupted, False
+        if not call.ended:
+            raise Interrupted if interrupted else DeadlineExceeded(seconds)
+
+    async def _drive(self, call: Call, lane: Lane) -> None:
+        """Poll the call in its lane and answer its host calls, until it has ended."""
+        fiber, full_slices = call.fiber, 0
+        while not call.ended:
+            if fiber.host_call is not None:
+                await fiber.answer_host()
+                self._budget.charge(HOST_CALL_COST)
+                if lane is Lane.LOOP and self._budget.left:
+                    self._step(call)
+                    continue
+            if full_slices >= LOOP_SLICES and lane is Lane.LOOP and fiber.state.execution is Execution.AUTO:
+                lane = Lane.THREAD
+                call.move_to_thread(THREAD_SLICE_TICKS)
+            if lane is Lane.LOOP:
+                full_slices += await self._background_slice(call)
+            elif lane is Lane.THREAD:
+                await self._threads.run(call)
+            else:
+                await self._blocking.run(call, str(fiber.state.component_id))
+
+    async def _background_slice(self, call: Call) -> bool:
+        """One slice in the call's turn; True when the guest used it up, rather than ending or calling the host."""
+        await self._queue.turn()
+        before = call.fiber.guest_time
+        self._step(call)
+        return call.fiber.guest_time - before > TICK / 2
+
+
+def _first_lane(fiber: Fiber, conduct: Conduct, payload_bytes: int) -> Lane:
+    execution = fiber.state.execution
+    if execution is Execution.AUTO:
+        return Lane.THREAD if conduct.needs_thread(payload_bytes) else Lane.LOOP
+    return Lane(execution.value)
+
+
+def _move_to_thread(call: Call, conduct: Conduct) -> None:
+    """On probation a slice is one tick, so that a step that goes beyond it shows."""
+    call.move_to_thread(1 if conduct.probation else THREAD_SLICE_TICKS)

@@ -1,0 +1,176 @@
+"""One live instance: a Store, the instance in it, and one async method for each export of the contract."""
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from airssys_wasm.core.config import ComponentConfig
+from airssys_wasm.core.errors import PayloadTooLarge
+from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.ports import ComponentMetadata, HealthStatus, HostState
+from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.values import Keep, Value, address_of, slot
+from airssys_wasm.runtime.abi.wasi import give_empty_wasi
+from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
+from airssys_wasm.runtime.fibers import Call, Fiber
+from airssys_wasm.runtime.host_fn.guestlog import GuestLog
+from airssys_wasm.runtime.limiter import limit_store
+from airssys_wasm.runtime.reaper import Reaper
+from airssys_wasm.runtime.scheduler import Scheduler
+from airssys_wasm.runtime.traps import instantiation_error
+from airssys_wasm.runtime.wit import config_to_wit, message_to_wit, metadata_from_wit, unwrap
+
+_EMPTY: Final = bytes(capi.VAL_BYTES)
+
+
+@final
+class GuestStore:
+    """A component's instance in a Store of its own; implements the `Guest` port.
+
+    One call at a time. After a call that raised an `ExecutionError` or was cancelled, every further one raises `Trap`
+    with the code "spent". `aclose` has to be called.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledComponent,
+        build: Build,
+        state: HostState,
+        scheduler: Scheduler,
+        reaper: Reaper,
+        fibers: dict[int, Fiber],
+        key: int,
+    ) -> None:
+        self._compiled, self._build, self._state = compiled, build, state
+        self._scheduler, self._reaper, self._fibers = scheduler, reaper, fibers
+        self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
+        context = capi.store_context(self._store)
+        self._fiber = Fiber(context, state, build.machine.ticker, key)
+        self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
+        self._functions: dict[str, Any] = {}
+        self._result = slot()
+        self._result_address = ctypes.addressof(self._result)
+        limit_store(self._store, state.limits)
+        capi.context_yield_at_epoch(context, 1)
+        log = GuestLog(state.component_id)
+        state.log = log.write
+        if compiled.wasi:
+            give_empty_wasi(
+                context, functools.partial(log.write_stream, "stdout"), functools.partial(log.write_stream, "stderr")
+            )
+        fibers[key] = self._fiber
+
+    @property
+    def guest_time(self) -> float:
+        """Seconds inside guest code so far, host waits excluded."""
+        return self._fiber.guest_time
+
+    async def instantiate(self) -> None:
+        """Make the instance, which may run guest code.
+
+        Raises:
+            InstantiationFailed: An import nobody provides, a limit, or a trap.
+        """
+        await self._run(self._begin_instance, self._resolve, error=instantiation_error)
+
+    async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
+        """Call `initialize`, then `metadata`; raises GuestError or ExecutionError."""
+        unwrap(await self._call("initialize", config_to_wit(config, self._state.limits)))
+        return metadata_from_wit(await self._call("metadata"))
+
+    async def handle_message(self, message: ComponentMessage) -> bytes | None:
+        """Call `handle-message`; raises GuestError, ExecutionError, or PayloadTooLarge for the answer."""
+        size = len(message.payload.data)
+        answer: bytes | None = unwrap(await self._call("handle-message", message_to_wit(message), payload_bytes=size))
+        limit = self._state.limits.max_payload_bytes
+        if answer is not None and len(answer) > limit:
+            raise PayloadTooLarge(self._state.component_id, len(answer), limit, message, what="answer")
+        return answer
+
+    async def handle_callback(self, message: ComponentMessage) -> None:
+        """Call `handle-callback`; raises GuestError or ExecutionError."""
+        size = len(message.payload.data)
+        unwrap(await self._call("handle-callback", message_to_wit(message), payload_bytes=size))
+
+    async def health(self) -> HealthStatus:
+        """Call `health`; raises ExecutionError."""
+        return HealthStatus(await self._call("health"))
+
+    async def shutdown(self) -> None:
+        """Call `shutdown`; raises GuestError or ExecutionError."""
+        unwrap(await self._call("shutdown"))
+
+    def interrupt(self) -> None:
+        """Stop the call in progress, which then raises `Interrupted`; nothing when there is none."""
+        self._fiber.interrupt()
+
+    async def aclose(self) -> None:
+        """Give up the instance; an abandoned one is freed by its thread, should that come back."""
+        if not self._fiber.abandoned:
+            self._free()
+
+    async def _call(self, name: str, *arguments: Value, payload_bytes: int = 0) -> Value:
+        begin = functools.partial(self._begin_call, name, arguments)
+        return await self._run(begin, functools.partial(self._answer, name), payload_bytes)
+
+    async def _run(
+        self, begin: Callable[[Keep], int], end: Callable[[], Any], payload_bytes: int = 0, **how: Any
+    ) -> Value:
+        call = Call(self._fiber, begin, end, self._free, **how)
+        compiled = self._compiled
+        return await self._scheduler.run(call, compiled.conduct, payload_bytes, blocking=compiled.wasi)
+
+    def _begin_instance(self, _keep: Keep) -> int:
+        machine = self._build.machine
+        linker = machine.wasi_linker if self._compiled.wasi else machine.linker
+        future = capi.instantiate_async(
+            capi.address(linker.ptr()),
+            self._fiber.context,
+            capi.address(self._build.component.ptr()),
+            ctypes.addressof(self._instance),
+            self._fiber.error_address,
+        )
+        return int(future)
+
+    def _resolve(self) -> None:
+        """Find the instance's functions; every index was found before there was an instance."""
+        for name, index in self._build.exports.of.items():
+            function = ctypes.create_string_buffer(capi.FUNC_BYTES)
+            found = capi.instance_get_func(
+                ctypes.addressof(self._instance), self._fiber.context, index, ctypes.addressof(function)
+            )
+            if not found:
+                raise LookupError(name)
+            self._functions[name] = function
+
+    def _begin_call(self, name: str, arguments: tuple[Value, ...], keep: Keep) -> int:
+        codecs = SIGNATURES[name].params
+        images = b"".join([codec.lower(value, keep) for codec, value in zip(codecs, arguments, strict=True)])
+        keep.append(images)
+        future = capi.func_call_async(
+            ctypes.addressof(self._functions[name]),
+            self._fiber.context,
+            address_of(images),
+            len(arguments),
+            self._result_address,
+            1,
+            self._fiber.error_address,
+        )
+        return int(future)
+
+    def _answer(self, name: str) -> Value:
+        """Lift the result and free wasmtime's copy of it, which can be 32 times as large."""
+        codec = SIGNATURES[name].result
+        value = codec.lift(self._result.raw) if codec else None
+        capi.val_delete(self._result_address)
+        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
+        return value
+
+    def _free(self) -> None:
+        store, self._store = self._store, 0
+        if store:
+            self._fiber.spent = True
+            self._fiber.delete_future()
+            self._fibers.pop(self._fiber.key, None)
+            self._reaper.delete_store(store)
