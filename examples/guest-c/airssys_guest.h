@@ -1,8 +1,8 @@
 /* Write an `airssys:core@1.0.0` component in plain C, without a libc and without generated code.
  *
  * Copy this header, airssys_guest.c and airssys_memory.c beside your own file, define guest_handle_message and
- * guest_metadata (the other four have defaults), and build as README.md shows. Only the host functions that you
- * call become imports of the component.
+ * guest_metadata (the other four have defaults), and build as the README of the examples shows. Only the host
+ * functions that you call become imports of the component.
  *
  * The structs below have the very layout that the canonical ABI prescribes for the WIT types, so nothing is
  * copied on the way in or out; airssys_guest.c asserts their sizes.
