@@ -1,0 +1,223 @@
+"""The mailbox against a naive one: two lists, searched anew after each step."""
+
+import asyncio
+from typing import Final
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.core.errors import ActorStopped, MailboxFull
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.observations import MailboxStatistics
+
+OWNER: Final = ComponentId("demo", "owner", "0")
+CAPACITY: Final = 3
+MAX_BYTES: Final = 10
+SIZES: Final = st.sampled_from([0, 1, 2, 4, 9, 10, 11])
+
+
+class ManualLoop(asyncio.SelectorEventLoop):
+    """A loop whose time passes when the test says so."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        """Seconds since the test began."""
+        return self.now
+
+
+@attrs.define(eq=False)
+class Sender:
+    """One call of `offer` that waits outside."""
+
+    envelope: Envelope
+    task: "asyncio.Task[None]"
+    deadline: float | None
+
+
+class MailboxMachine(RuleBasedStateMachine):
+    """Offers, cancellations, timeouts, signals, takes and an end, in any order; each step runs until all is quiet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = ManualLoop()
+        self.mailbox = Mailbox[int](OWNER, CAPACITY, MAX_BYTES)
+        self.signals: list[int] = []
+        self.inside: list[Envelope] = []
+        self.outside: list[Sender] = []
+        self.sleeper: asyncio.Task[None] | None = None
+        self.closed = False
+
+    def settle(self) -> None:
+        """Let everything run that can run without time passing."""
+
+        async def turns() -> None:
+            for _ in range(6):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(turns())
+
+    def has_room(self, envelope: Envelope) -> bool:
+        """By the list of what is inside."""
+        used = sum(other.size for other in self.inside)
+        return not self.inside or (len(self.inside) < CAPACITY and used + envelope.size <= MAX_BYTES)
+
+    def admit(self) -> list[Sender]:
+        """Move in who fits, in order; returns whose offers are accepted by it."""
+        admitted = []
+        while self.outside and self.has_room(self.outside[0].envelope):
+            admitted.append(self.outside.pop(0))
+            self.inside.append(admitted[-1].envelope)
+        return admitted
+
+    def accepted(self, senders: list[Sender]) -> None:
+        """Their offers have returned."""
+        self.settle()
+        assert [None] * len(senders) == [sender.task.result() for sender in senders]
+
+    def envelope(self, size: int) -> Envelope:
+        """A new message."""
+        return Envelope(ComponentMessage(OWNER, b"x" * size))
+
+    @rule(size=SIZES)
+    def offer_nowait(self, size: int) -> None:
+        """Accepted, or refused for the reason that the model knows."""
+        envelope = self.envelope(size)
+        if not self.closed and not self.outside and self.has_room(envelope):
+            self.mailbox.offer_nowait(envelope)
+            self.inside.append(envelope)
+        else:
+            with pytest.raises(ActorStopped if self.closed else MailboxFull) as caught:
+                self.mailbox.offer_nowait(envelope)
+            assert caught.value.message is envelope.message
+        self.settle()
+
+    @rule(size=SIZES, wait=st.sampled_from([None, 0, 1, 5]))
+    @precondition(lambda self: not self.closed)
+    def offer(self, size: int, wait: int | None) -> None:
+        """Accepted at once, refused at once, or one more waits outside."""
+        envelope = self.envelope(size)
+        task = self.loop.create_task(self.mailbox.offer(envelope, wait))
+        self.settle()
+        if not self.outside and self.has_room(envelope):
+            assert None is task.result()
+            self.inside.append(envelope)
+        elif wait == 0:
+            assert isinstance(task.exception(), MailboxFull)
+        else:
+            assert not task.done()
+            self.outside.append(Sender(envelope, task, None if wait is None else self.loop.now + wait))
+
+    @rule(data=st.data(), take_first=st.booleans())
+    @precondition(lambda self: self.outside)
+    def cancel_a_sender(self, data: st.DataObject, *, take_first: bool) -> None:
+        """Its message never runs, and its room goes on; in one turn with a take, too."""
+        sender = data.draw(st.sampled_from(self.outside))
+        admitted = self.take() if take_first else []
+        sender.task.cancel()
+        if sender in self.outside:
+            self.outside.remove(sender)
+        admitted += self.admit()
+        self.settle()
+        assert sender.task.cancelled()
+        assert (sender in admitted) == sender.envelope.withdrawn
+        self.accepted([other for other in admitted if other is not sender])
+
+    @rule(seconds=st.sampled_from([0.5, 1, 4]))
+    def let_time_pass(self, seconds: float) -> None:
+        """Who has waited long enough is told that it was in vain."""
+        self.loop.now += seconds
+        late = [sender for sender in self.outside if sender.deadline is not None and sender.deadline <= self.loop.now]
+        self.outside = [sender for sender in self.outside if sender not in late]
+        admitted = self.admit()
+        self.accepted(admitted)
+        assert all(isinstance(sender.task.exception(), MailboxFull) for sender in late)
+
+    @rule(signal=st.integers())
+    def put_signal(self, signal: int) -> None:
+        """It has room always, until the end."""
+        self.mailbox.put_signal(signal)
+        if not self.closed:
+            self.signals.append(signal)
+
+    def take(self) -> list[Sender]:
+        """Take one thing; returns whose offers are accepted by it."""
+        taken = self.mailbox.take_nowait()
+        if self.signals:
+            assert self.signals.pop(0) == taken
+        elif self.inside:
+            assert self.inside.pop(0) is taken
+        else:
+            assert taken is None
+        return self.admit()
+
+    @rule(times=st.integers(1, 4))
+    def take_some(self, times: int) -> None:
+        """Signals first, then messages in order, then nothing."""
+        admitted = [sender for _ in range(times) for sender in self.take()]
+        self.accepted(admitted)
+
+    @rule()
+    @precondition(lambda self: self.sleeper is None)
+    def wait(self) -> None:
+        """The actor has nothing to do."""
+        self.sleeper = self.loop.create_task(self.mailbox.wait())
+
+    @rule()
+    @precondition(lambda self: self.sleeper is not None)
+    def wake_the_sleeper(self) -> None:
+        """The actor is cancelled while it waits; nothing is lost by it."""
+        assert self.sleeper is not None
+        self.sleeper.cancel()
+        self.settle()
+        assert self.sleeper.cancelled()
+        self.sleeper = None
+
+    @rule()
+    @precondition(lambda self: len(self.inside) + len(self.outside) > 3)
+    def close(self) -> None:
+        """What is inside comes back, who waits outside is told."""
+        assert self.inside == self.mailbox.close()
+        self.settle()
+        assert all(isinstance(sender.task.exception(), ActorStopped) for sender in self.outside)
+        self.inside, self.outside, self.closed = [], [], True
+
+    @invariant()
+    def the_statistics_are_those_of_the_model(self) -> None:
+        """Nothing is lost, counted twice or left waiting without need."""
+        used = sum(envelope.size for envelope in self.inside)
+        expected = MailboxStatistics(len(self.inside), used, CAPACITY, MAX_BYTES, len(self.outside))
+        assert expected == self.mailbox.statistics()
+
+    @invariant()
+    def the_sleeper_sleeps_exactly_while_there_is_nothing(self) -> None:
+        """A wake-up is never lost."""
+        self.settle()
+        if self.sleeper is None:
+            return
+        assert bool(self.signals or self.inside or self.closed) == self.sleeper.done()
+        if self.sleeper.done():
+            error = self.sleeper.exception()
+            assert isinstance(error, ActorStopped) if not self.signals and self.closed else error is None
+            self.sleeper = None
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        if self.sleeper is not None:
+            self.sleeper.cancel()
+        self.mailbox.close()
+        self.settle()
+        for sender in self.outside:
+            assert isinstance(sender.task.exception(), ActorStopped)
+        self.loop.close()
+
+
+def test_the_mailbox_behaves_like_the_naive_one() -> None:
+    """Whatever is done to it, in whatever order."""
+    run_state_machine_as_test(MailboxMachine, settings=settings(stateful_step_count=40))
