@@ -1,0 +1,37 @@
+"""The program `airssys-wasm`: its commands and its version."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from airssys_wasm.cli.check import check
+from airssys_wasm.cli.inspect import inspect
+from airssys_wasm.cli.run import run
+
+app = typer.Typer(
+    name="airssys-wasm",
+    help="Run WebAssembly components as supervised actors.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(check)
+app.command()(inspect)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"airssys-wasm {version('airssys-wasm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run WebAssembly components as supervised actors."""

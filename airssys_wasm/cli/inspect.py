@@ -1,0 +1,53 @@
+"""`airssys-wasm inspect X.wasm`: what a component needs and offers, and whether it fits the contract."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import attrs
+import typer
+
+from airssys_wasm.cli.outcome import Code, Debug, told
+from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.system.system import ActorSystem
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="X.wasm", help="The component.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show imports, exports and size of a component without running it. Exit code 2 when it does not fit."""
+    with told(debug=debug):
+        report = anyio.run(_inspected, file)
+    if as_json:
+        print(json.dumps({"file": str(file), **attrs.asdict(report)}, indent=2))
+    else:
+        _show(file, report)
+    if not report.fits:
+        raise typer.Exit(Code.BAD_INPUT)
+
+
+async def _inspected(file: Path) -> ComponentReport:
+    async with ActorSystem(name="inspect") as system:
+        return await system.inspect(file)
+
+
+def _show(file: Path, report: ComponentReport) -> None:
+    print(f"{file}: {report.size_bytes:,} bytes")
+    _list("imports", report.imports)
+    _list("exports", report.exports)
+    if report.wasi:
+        print("imports WASI: gets an empty one, on a thread of its own")
+    _list("does not fit airssys:core@1.0.0", report.problems)
+    if report.fits:
+        print("fits airssys:core@1.0.0")
+
+
+def _list(title: str, entries: tuple[str, ...]) -> None:
+    if entries:
+        print(f"{title}:")
+    for entry in entries:
+        print(f"  {entry}")

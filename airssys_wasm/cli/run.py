@@ -1,0 +1,81 @@
+"""`airssys-wasm run FILE.toml`: run a pipeline, show how far it is and what came of it."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import anyio
+import typer
+
+from airssys_wasm.cli.outcome import Code, Debug, say, told
+from airssys_wasm.cli.run_view import ProgressView, show_summary
+from airssys_wasm.core.errors import AirssysError
+from airssys_wasm.system.pipeline import Pipeline
+from airssys_wasm.system.pipeline_open import open_pipeline
+from airssys_wasm.system.pipeline_spec import SinkKind
+from airssys_wasm.system.pipeline_summary import PipelineSummary
+
+_REFRESH_SECONDS: Final = 0.1
+
+
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The pipeline.")],
+    new_input: Annotated[
+        Path | None, typer.Option("--input", "-i", help="Read this instead of stdin, or of the only source.")
+    ] = None,
+    new_output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write this instead of stdout, or of the only sink.")
+    ] = None,
+    *,
+    debug: Debug = False,
+) -> None:
+    """Run a pipeline until its input ends. Exit code 1 when a message failed, 2 when the pipeline is wrong.
+
+    SIGINT and SIGTERM stop the reading, let what is under way finish, and flush; a second one kills.
+    """
+    with told(debug=debug):
+        summary = anyio.run(_run, file, new_input, new_output)
+    show_summary(summary)
+    if not summary.ok:
+        raise typer.Exit(Code.FAILED)
+
+
+async def _run(file: Path, new_input: Path | None, new_output: Path | None) -> PipelineSummary:
+    plan = await open_pipeline(file, input=new_input, output=new_output)
+    pipeline = Pipeline(plan)
+    to_terminal = sys.stdout.isatty() and any(sink.kind is SinkKind.STDOUT for sink in plan.spec.sinks)
+    outcome: PipelineSummary | AirssysError | OSError
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(_heed_signals, pipeline)
+        if sys.stderr.isatty() and not to_terminal:
+            beside.start_soon(_show_progress, pipeline)
+        try:
+            outcome = await pipeline.run()
+        except (AirssysError, OSError) as exc:  # the task group would wrap it
+            outcome = exc
+        beside.cancel_scope.cancel()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def _heed_signals(pipeline: Pipeline) -> None:
+    """The first signal drains, the second one ends the process the way it would without us."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        drained = False
+        async for number in signals:
+            if drained:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            drained = True
+            say(f"{number.name}: finishing what is under way; once more to kill")
+            pipeline.drain()
+
+
+async def _show_progress(pipeline: Pipeline) -> None:
+    with ProgressView() as view:
+        while True:
+            view.show(pipeline.progress())
+            await anyio.sleep(_REFRESH_SECONDS)

@@ -1,0 +1,234 @@
+"""A pipeline at work: sources are read, components asked, sinks written, until the input ends or something fails.
+
+```
+   source ─thread─► batch ─► channel ─► stage (one task an instance) ─► channel ─► sink ─thread─► file, stdout
+```
+
+Everything between is bounded, so a slow part holds up what is before it, back to the source.
+
+| what happens | what follows |
+|---|---|
+| the input ends | each component, after all that feed it, handles what waits, is flushed, and ends its targets |
+| `drain()` | nothing more is read (a line that is not yet whole is left); then as if the input had ended |
+| an err, a crash, a message over a limit | counted, a dead letter; with `on_error = "stop"` the run ends |
+| a component ends for good, a source or sink fails | the run ends: what is under way goes to dead letters |
+"""
+
+import contextlib
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, final
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from airssys_wasm.core.errors import PayloadTooLarge
+from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.observations import SystemStatistics
+from airssys_wasm.system.pipeline_channel import CAPACITY, Channel, Outlet
+from airssys_wasm.system.pipeline_framing import Oversized
+from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, framer_for, source_bytes
+from airssys_wasm.system.pipeline_ledger import Ledger
+from airssys_wasm.system.pipeline_plan import Plan
+from airssys_wasm.system.pipeline_spec import SourceSpec
+from airssys_wasm.system.pipeline_stage import Stage, load_stage
+from airssys_wasm.system.pipeline_summary import PipelineSummary, Progress
+from airssys_wasm.system.system import ActorSystem
+
+Result = TypeVar("Result")
+
+_SINK_CAPACITY: Final = 32 * CAPACITY
+"""Answers wait here while a thread writes those before them; a visit to a thread costs as much as some ten of them."""
+
+_LINGER: Final = 0.02
+"""Seconds that an answer may wait for others to be written with it: less than a person at a terminal notices."""
+
+
+@final
+@attrs.define(eq=False)
+class Pipeline:
+    """One run of one plan; made for one `run`."""
+
+    plan: Plan
+    _stop: StopPipe | None = attrs.field(default=None, init=False)
+    _ledger: Ledger | None = attrs.field(default=None, init=False)
+    _stages: dict[str, Stage] = attrs.field(factory=dict, init=False)
+    _sinks: dict[str, Channel] = attrs.field(factory=dict, init=False)
+    _messages: int = attrs.field(default=0, init=False)
+    _bytes_read: int = attrs.field(default=0, init=False)
+    _total_bytes: int | None = attrs.field(default=None, init=False)
+    _results: int = attrs.field(default=0, init=False)
+    _drain_wanted: bool = attrs.field(default=False, init=False)
+    _cut_short: bool = attrs.field(default=False, init=False)
+
+    async def run(self) -> PipelineSummary:
+        """Load the components, run until the end of the input, shut the components down.
+
+        Returns:
+            What happened, errors and the failure that ended the run included.
+
+        Raises:
+            PipelineInvalid: A stateful component has several instances and no key; nothing was read.
+            AirssysError: A component cannot be loaded; nothing was read.
+
+        Cancellation: reading, asking and writing stop at once and the components are killed.
+        """
+        spec, started = self.plan.spec, time.perf_counter()
+        options = {"name": spec.name, "storage": spec.storage or ":memory:", "stop_timeout": spec.stop_timeout}
+        with contextlib.closing(StopPipe()) as stop:
+            async with ActorSystem(**options) as system:
+                sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
+                self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter, stop)
+                await self._build(system)
+                self._stop = stop
+                if self._drain_wanted:
+                    stop.request()
+                await self._flow(ledger, stop)
+                statistics = system.statistics()
+        return self._summary(statistics, ledger, time.perf_counter() - started)
+
+    def drain(self) -> None:
+        """Stop reading and let the run come to its end as if the input had ended; may be called at any time."""
+        self._drain_wanted = True
+        if self._stop is not None:
+            self._stop.request()
+
+    def progress(self) -> Progress:
+        """Where the run is now."""
+        errors = self._ledger.errors if self._ledger else 0
+        return Progress(self._messages, self._bytes_read, self._total_bytes, errors)
+
+    async def _build(self, system: ActorSystem) -> None:
+        """Load the components and lay the channels between them."""
+        targets, spec = self.plan.targets, self.plan.spec
+        producers = Counter(name for names in targets.values() for name in names)
+        self._sinks = {sink.name: Channel(producers[sink.name], _SINK_CAPACITY) for sink in spec.sinks}
+        for component in self.plan.components:
+            handles = await load_stage(system, component, spec.file)
+            self._stages[component.id] = Stage(component, handles, [Channel(producers[component.id]) for _ in handles])
+        for name, stage in self._stages.items():
+            stage.outlets, stage.ends = self._outlets(name), self._ends(name)
+
+    def _outlets(self, name: str) -> list[Outlet]:
+        """The ways from a source or component to all that its routes lead to."""
+        targets = self.plan.targets[name]
+        return [self._stages[target].inlet if target in self._stages else self._sinks[target] for target in targets]
+
+    def _ends(self, name: str) -> list[Channel]:
+        """The channels that a source or component is one producer of."""
+        targets = self.plan.targets[name]
+        groups = [
+            self._stages[target].inboxes if target in self._stages else [self._sinks[target]] for target in targets
+        ]
+        return [channel for group in groups for channel in group]
+
+    async def _flow(self, ledger: Ledger, stop: StopPipe) -> None:
+        """Read, ask and write until all is done; after a failure, what was answered is still written."""
+        spec = self.plan.spec
+        threads = anyio.CapacityLimiter(len(spec.sources) + len(spec.sinks))
+        self._total_bytes = await _in_thread(threads, lambda: _total_bytes(spec.sources))
+        writers = await self._open_sinks(ledger, threads)
+        async with anyio.create_task_group() as writing:
+            for writer in writers:
+                writing.start_soon(self._write, writer, ledger, threads)
+            with ledger.scope:
+                async with anyio.create_task_group() as working:
+                    for source in spec.sources:
+                        working.start_soon(self._pump, source, ledger, stop, threads)
+                    for stage in self._stages.values():
+                        for number in range(len(stage.handles)):
+                            working.start_soon(stage.serve, number, ledger)
+            for stage in self._stages.values():
+                for target, payload in stage.left():
+                    ledger.lose(target, payload)
+            for channel in self._sinks.values():
+                channel.end()
+
+    async def _pump(self, source: SourceSpec, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
+        """Read one source to its end, or until reading is to stop."""
+        takers = [self._stages[name] for name in self.plan.targets[source.name] if name in self._stages]
+        limit = max([taker.spec.limits.max_payload_bytes for taker in takers] or [Limits().max_payload_bytes])
+        blamed = takers[0].handles[0].id if takers else ledger.sender
+        reader = Reader(source, stop, framer_for(source, limit))
+        outlets = self._outlets(source.name)
+        try:
+            while (batch := await _in_thread(threads, reader.read)) is not None:
+                self._bytes_read += batch.size
+                self._messages += len(batch.oversized)
+                for refused in batch.oversized:
+                    ledger.error(blamed, refused.sample, _too_large(refused, blamed, limit, source))
+                await self._put(batch, outlets, stop)
+        except OSError as exc:
+            ledger.fail(f"cannot read {reader.place}: {exc.strerror}")
+        finally:
+            reader.close()
+        self._cut_short |= stop.requested
+        for channel in self._ends(source.name):
+            channel.close()
+
+    async def _put(self, batch: Batch, outlets: Sequence[Outlet], stop: StopPipe) -> None:
+        for message in batch.messages:
+            if stop.requested:
+                return
+            self._messages += 1
+            for outlet in outlets:
+                if not outlet.put_nowait(message):
+                    await outlet.put(message)
+
+    async def _open_sinks(self, ledger: Ledger, threads: anyio.CapacityLimiter) -> list[Writer]:
+        writers: list[Writer] = []
+        for sink in self.plan.spec.sinks:
+            writers.append(Writer(sink))
+            try:
+                await _in_thread(threads, writers[-1].open)
+            except OSError as exc:
+                ledger.fail(f"cannot write {writers[-1].place}: {exc.strerror}")
+        return writers
+
+    async def _write(self, writer: Writer, ledger: Ledger, threads: anyio.CapacityLimiter) -> None:
+        """Write one sink until its inputs have ended; a failure of it ends the run."""
+        channel = self._sinks[writer.spec.name]
+        try:
+            while await channel.wait():
+                with anyio.move_on_after(_LINGER):
+                    await channel.wait(enough=_SINK_CAPACITY)
+                answers = channel.take_all()
+                await _in_thread(threads, functools.partial(writer.write, answers))
+                self._results += len(answers)
+            await _in_thread(threads, writer.close)
+        except OSError as exc:
+            ledger.fail(f"cannot write {writer.place}: {exc.strerror}")
+        finally:
+            with contextlib.suppress(OSError):
+                writer.close()
+
+    def _summary(self, statistics: SystemStatistics, ledger: Ledger, seconds: float) -> PipelineSummary:
+        return PipelineSummary(
+            messages=self._messages,
+            bytes_read=self._bytes_read,
+            results=self._results,
+            errors=ledger.errors,
+            lost=ledger.lost,
+            seconds=seconds,
+            stages=tuple(stage.summary(statistics) for stage in self._stages.values()),
+            samples=tuple(ledger.samples),
+            failure=ledger.failure,
+            drained=self._cut_short and ledger.failure is None,
+        )
+
+
+async def _in_thread(threads: anyio.CapacityLimiter, work: Callable[[], Result]) -> Result:
+    return await anyio.to_thread.run_sync(work, limiter=threads)
+
+
+def _total_bytes(sources: Sequence[SourceSpec]) -> int | None:
+    sizes = [source_bytes(source) for source in sources]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _too_large(refused: Oversized, target: ComponentId, limit: int, source: SourceSpec) -> PayloadTooLarge:
+    return PayloadTooLarge(target, refused.size, limit, what=f"{source.framing} of {source.name}")

@@ -1,0 +1,84 @@
+"""What goes wrong in a run: counted, kept as dead letters, and, when it has to be, the end of the run."""
+
+from collections.abc import Callable
+from typing import Final, final
+
+import anyio
+import attrs
+
+from airssys_wasm.core.errors import (
+    ActorStopped,
+    AirssysError,
+    CapabilityDenied,
+    ComponentCrashed,
+    GuestError,
+    MailboxFull,
+    PayloadTooLarge,
+    PolicyViolation,
+    TargetNotFound,
+)
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
+from airssys_wasm.system.pipeline_io import StopPipe
+from airssys_wasm.system.pipeline_spec import OnError
+
+_SAMPLES: Final = 5
+"""Error texts shown at the end of a run: enough to see what kind it is."""
+
+_REASONS: Final = {
+    ActorStopped: DeadLetterReason.ACTOR_STOPPED,
+    CapabilityDenied: DeadLetterReason.DENIED,
+    ComponentCrashed: DeadLetterReason.CRASHED,
+    GuestError: DeadLetterReason.GUEST_ERROR,
+    MailboxFull: DeadLetterReason.MAILBOX_FULL,
+    PayloadTooLarge: DeadLetterReason.PAYLOAD_TOO_LARGE,
+    PolicyViolation: DeadLetterReason.DENIED,
+    TargetNotFound: DeadLetterReason.TARGET_NOT_FOUND,
+}
+
+
+@final
+@attrs.define(eq=False)
+class Ledger:
+    """The errors of one run. `failure` is set once, by what ends the run; it cancels `scope` and wakes readers."""
+
+    sender: ComponentId
+    on_error: OnError
+    record: Callable[[DeadLetter], None]
+    stop: StopPipe
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    errors: int = attrs.field(default=0, init=False)
+    lost: int = attrs.field(default=0, init=False)
+    failure: str | None = attrs.field(default=None, init=False)
+    samples: list[str] = attrs.field(factory=list, init=False)
+
+    def error(self, target: ComponentId, payload: bytes, error: AirssysError) -> None:
+        """A message was not handled: count it; a component that has ended, or `on_error = "stop"`, ends the run."""
+        self.errors += 1
+        text = f"{target}: {error}"
+        if len(self.samples) < _SAMPLES and text not in self.samples:
+            self.samples.append(text)
+        self._dead_letter(target, payload, _REASONS.get(type(error), DeadLetterReason.WITHDRAWN), error)
+        if isinstance(error, ActorStopped):
+            self.fail(f"{target} has failed: {error.reason or error}")
+        elif self.on_error is OnError.STOP:
+            self.fail(text)
+
+    def lose(self, target: ComponentId, payload: bytes) -> None:
+        """A message was under way when the run had to end."""
+        self.lost += 1
+        self._dead_letter(target, payload, DeadLetterReason.WITHDRAWN, None)
+
+    def fail(self, text: str) -> None:
+        """End the run, saying why; what comes later is a consequence and not told."""
+        if self.failure is None:
+            self.failure = text
+            self.stop.request()
+            self.scope.cancel()
+
+    def _dead_letter(
+        self, target: ComponentId, payload: bytes, reason: DeadLetterReason, error: AirssysError | None
+    ) -> None:
+        message = getattr(error, "message", None) or ComponentMessage(self.sender, payload)
+        self.record(DeadLetter(target, message, reason, error))

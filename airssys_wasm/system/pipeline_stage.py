@@ -1,0 +1,140 @@
+"""One component of a pipeline at work: its instances, each with a channel in front and a task that asks it."""
+
+from collections.abc import Iterator, Sequence
+from typing import final
+
+import attrs
+
+from airssys_wasm.actor.handle import ActorHandle
+from airssys_wasm.core.errors import AirssysError, PipelineInvalid
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
+from airssys_wasm.core.observations import ActorState, SystemStatistics
+from airssys_wasm.core.problems import Problem
+from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
+from airssys_wasm.system.pipeline_ledger import Ledger
+from airssys_wasm.system.pipeline_spec import ComponentSpec
+from airssys_wasm.system.pipeline_summary import StageSummary
+from airssys_wasm.system.system import ActorSystem
+
+
+@final
+@attrs.define(eq=False)
+class Stage:
+    """The instances of one component.
+
+    `inlet` is the way to them, `outlets` where their answers go, `ends` the channels that end when all of them have.
+    """
+
+    spec: ComponentSpec
+    handles: Sequence[ActorHandle]
+    inboxes: Sequence[Channel]
+    outlets: Sequence[Outlet] = ()
+    ends: Sequence[Channel] = ()
+    messages: int = attrs.field(default=0, init=False)
+    answers: int = attrs.field(default=0, init=False)
+    errors: int = attrs.field(default=0, init=False)
+    inlet: Outlet = attrs.field(init=False)
+    _at_work: int = attrs.field(init=False)
+    _under_way: list[bytes | None] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.inlet = outlet_to(self.inboxes, self.spec.key)
+        self._at_work = len(self.handles)
+        self._under_way = [None] * len(self.handles)
+
+    async def serve(self, number: int, ledger: Ledger) -> None:
+        """Ask one instance message by message until its inputs have ended, then flush it, then end its outputs.
+
+        Cancellation: the message under way and those that wait are `left` over.
+        """
+        inbox, handle = self.inboxes[number], self.handles[number]
+        while await inbox.wait():
+            while (payload := inbox.take_nowait()) is not None:
+                self._under_way[number] = payload
+                self.messages += 1
+                try:
+                    answer = await handle.ask(payload, timeout=None)
+                except AirssysError as exc:
+                    self._failed(number, payload, exc, ledger)
+                else:
+                    await self._pass_on(answer)
+                self._under_way[number] = None
+        await self._flush(number, ledger)
+        if handle.state is ActorState.FAILED:
+            ledger.fail(f"{handle.id} has failed")
+        self._at_work -= 1
+        if not self._at_work:
+            for channel in self.ends:
+                channel.close()
+
+    async def _pass_on(self, answer: bytes | None) -> None:
+        if answer is None:
+            return
+        self.answers += 1
+        for outlet in self.outlets:
+            if not outlet.put_nowait(answer):
+                await outlet.put(answer)
+
+    async def _flush(self, number: int, ledger: Ledger) -> None:
+        handle = self.handles[number]
+        if FLUSH_OPERATION not in handle.metadata.supported_operations:
+            return
+        try:
+            answer = await handle._ask_control(b"", CONTENT_TYPE_FLUSH)  # noqa: SLF001 - the reserved prefix is the system layer's
+        except AirssysError as exc:
+            self._failed(number, b"", exc, ledger)
+        else:
+            await self._pass_on(answer)
+
+    def _failed(self, number: int, payload: bytes, error: AirssysError, ledger: Ledger) -> None:
+        self.errors += 1
+        ledger.error(self.handles[number].id, payload, error)
+
+    def left(self) -> Iterator[tuple[ComponentId, bytes]]:
+        """What no instance has finished, once the run has been cut short."""
+        for handle, payload, inbox in zip(self.handles, self._under_way, self.inboxes, strict=True):
+            for message in ([] if payload is None else [payload]) + inbox.take_all():
+                yield handle.id, message
+
+    def summary(self, statistics: SystemStatistics) -> StageSummary:
+        """What all instances did together."""
+        actors = [statistics.components[handle.id] for handle in self.handles if handle.id in statistics.components]
+        return StageSummary(
+            id=self.spec.id,
+            messages=self.messages,
+            answers=self.answers,
+            errors=self.errors,
+            restarts=sum(actor.restarts for actor in actors),
+            seconds=sum(actor.guest_time for actor in actors),
+        )
+
+
+async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> list[ActorHandle]:
+    """Load all instances of a component, compiled once.
+
+    Raises:
+        PipelineInvalid: It is stateful and has several instances and no key, so that its state would be torn apart.
+        AirssysError: It cannot be compiled or started; nothing is left behind.
+    """
+    compiled = await system.compile(spec.path)
+    handles: list[ActorHandle] = []
+    for number in range(spec.instances):
+        handles.append(await _load_instance(system, spec, number, compiled))
+        if spec.instances > 1 and spec.key is None and handles[0].metadata.stateful:
+            text = f"is stateful; {spec.instances} instances need a key that says which message meets which"
+            raise PipelineInvalid(file, [Problem(file, spec.table, "instances", text)])
+    return handles
+
+
+async def _load_instance(system: ActorSystem, spec: ComponentSpec, number: int, compiled: Compiled) -> ActorHandle:
+    return await system.load(
+        spec.instance_id(number),
+        compiled,
+        capabilities=spec.capabilities,
+        limits=spec.limits,
+        restart=spec.restart,
+        config=spec.config.data,
+        env=dict(spec.config.env),
+        execution=spec.execution,
+    )

@@ -1,0 +1,66 @@
+"""What a run tells while it runs and when it has ended (pure)."""
+
+import attrs
+
+
+@attrs.frozen
+class Progress:
+    """A run at one moment; `total_bytes` is None when only the end of the input will tell."""
+
+    messages: int = 0
+    bytes_read: int = 0
+    total_bytes: int | None = None
+    errors: int = 0
+
+
+@attrs.frozen
+class StageSummary:
+    """All instances of one component; `seconds` is time inside guest code.
+
+    `messages` are those it was asked, `answers` what it gave to the next stages, `errors` the messages that ended in
+    err, a crash or a refusal.
+    """
+
+    id: str
+    messages: int
+    answers: int
+    errors: int
+    restarts: int
+    seconds: float
+
+
+@attrs.frozen
+class PipelineSummary:
+    """A run that has ended.
+
+    `messages` came from sources, `results` were written to sinks; `errors` counts messages that failed anywhere,
+    `lost` those that were under way when the run had to end. Both are in the dead letters, `samples` are the first
+    different error texts. `failure` says what ended the run before its input ended; None when nothing did. `drained`
+    is True when it was asked to stop early.
+    """
+
+    messages: int
+    bytes_read: int
+    results: int
+    errors: int
+    lost: int
+    seconds: float
+    stages: tuple[StageSummary, ...]
+    samples: tuple[str, ...] = ()
+    failure: str | None = None
+    drained: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every message that was read was handled."""
+        return self.failure is None and not self.errors and not self.lost
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of all stages together."""
+        return sum(stage.restarts for stage in self.stages)
+
+    @property
+    def rate(self) -> float:
+        """Messages read a second."""
+        return self.messages / self.seconds if self.seconds > 0 else 0.0
