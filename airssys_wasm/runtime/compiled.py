@@ -12,7 +12,7 @@ from airssys_wasm.runtime.abi.reader import Interface, exports_of, imports_of
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
-from airssys_wasm.runtime.contract import EXPORTS, IMPORTS, LIFECYCLE
+from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE
 from airssys_wasm.runtime.machine import Machine
 
 WASI_PREFIX: Final = "wasi:"
@@ -29,7 +29,7 @@ class Signature:
     def of(cls, kind: FuncType) -> "Signature":
         """The signature of a function type."""
         result = None if kind.result is None else codec_for(kind.result)
-        return cls(tuple(codec_for(of) for _, of in kind.params), result)
+        return cls(tuple(codec_for(of, COMPONENT_ID) for _, of in kind.params), result)
 
 
 SIGNATURES: Final = {name: Signature.of(kind) for name, kind in EXPORTS.items()}
@@ -60,7 +60,7 @@ class CompiledComponent:
 
     source: str
     digest: str
-    data: bytes = attrs.field(repr=len)
+    data: bytes = attrs.field(repr=lambda data: f"{len(data)} bytes")
     wasi: bool = False
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
     builds: dict[bool, Build] = attrs.field(factory=dict, repr=False)

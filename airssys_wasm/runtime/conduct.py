@@ -23,23 +23,36 @@ LARGE_VALUE_BYTES: Final = 16 * 1024
 
 _FIRST_SENTENCE: Final = 8
 _MAX_SENTENCE: Final = 1024
+_MAX_SUSPICION: Final = 64
 
 
 @attrs.define(eq=False)
 class Conduct:
-    """The record of one component's code."""
+    """The record of one component's code.
+
+    | seen | then |
+    |---|---|
+    | a long step on a thread, in the thread's own time | 8 calls on a thread, twice as many each time, at most 1,024 |
+    | a long step on the loop, by the wall clock | 3 calls on a thread, 3 more each time, at most 64 |
+
+    The wall clock also counts what other processes took, so on the loop it is a suspicion only.
+    """
 
     probation: int = PROBATION_CALLS
     _sentence: int = _FIRST_SENTENCE
+    _suspicion: int = 0
 
     def needs_thread(self, payload_bytes: int) -> bool:
         """Whether the next call should run on a thread from the start."""
         return self.probation > 0 or payload_bytes > LARGE_VALUE_BYTES
 
-    def record(self, longest_step: float) -> None:
+    def record(self, longest_step: float, *, on_thread: bool) -> None:
         """Note how a call went: its longest step in seconds, the reading of its answer included."""
-        if longest_step > LONG_STEP:
+        if longest_step <= LONG_STEP:
+            self.probation = max(0, self.probation - 1)
+        elif on_thread:
             self.probation = max(self.probation, self._sentence)
             self._sentence = min(2 * self._sentence, _MAX_SENTENCE)
-        elif self.probation:
-            self.probation -= 1
+        else:
+            self._suspicion = min(self._suspicion + PROBATION_CALLS, _MAX_SUSPICION)
+            self.probation = self._suspicion

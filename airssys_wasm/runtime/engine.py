@@ -20,15 +20,12 @@ from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.cache import CompileCache, default_directory
 from airssys_wasm.runtime.compiled import CompiledComponent
-from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.host_fn.table import host_functions
 from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.inspection import report
 from airssys_wasm.runtime.loader import Loader
 from airssys_wasm.runtime.machine import Machine
-from airssys_wasm.runtime.reaper import Reaper
-from airssys_wasm.runtime.scheduler import Scheduler
-from airssys_wasm.runtime.store import GuestStore
+from airssys_wasm.runtime.store import GuestStore, StoreHost
 
 _logger = logging.getLogger("airssys_wasm.runtime")
 
@@ -56,13 +53,10 @@ class WasmtimeEngine:
     """
 
     def __init__(self, *, cache: Path | None = FROM_ENVIRONMENT) -> None:
-        self._fibers: dict[int, Fiber] = {}
-        self._host_calls = HostCalls(host_functions(), self._fibers)
+        self._host = StoreHost()
+        self._host_calls = HostCalls(host_functions(), self._host.fibers)
         self._machines: dict[bool, Machine] = {}
         self._loader = Loader(CompileCache(default_directory() if cache is FROM_ENVIRONMENT else cache))
-        self._scheduler = Scheduler()
-        self._reaper = Reaper()
-        self._keys = itertools.count(1)
         self._handle_ids = itertools.count(1)
         self._loaded: dict[ComponentHandle, _Loaded] = {}
         self._machine(Limits())
@@ -86,12 +80,12 @@ class WasmtimeEngine:
     @property
     def live_stores(self) -> int:
         """Instances that have not been closed, those abandoned in a thread included."""
-        return len(self._fibers)
+        return len(self._host.fibers)
 
     @property
     def abandoned_threads(self) -> int:
         """Threads that are stuck in a blocking import of a guest whose call is over."""
-        return self._scheduler.abandoned_threads
+        return self._host.scheduler.abandoned_threads
 
     async def compile(self, source: object, limits: Limits, sha256: str | None = None) -> CompiledComponent:
         """Check and compile a component; a compiled one is returned as it is.
@@ -124,7 +118,7 @@ class WasmtimeEngine:
         """
         _check_payload_limit(state.limits)
         build = await self._loader.build(compiled, self._machine(state.limits))
-        guest = GuestStore(compiled, build, state, self._scheduler, self._reaper, self._fibers, next(self._keys))
+        guest = GuestStore(self._host, compiled, build, state)
         try:
             await guest.instantiate()
         except BaseException:
@@ -182,8 +176,8 @@ class WasmtimeEngine:
         """Unload what is left, end the threads; those stuck in a blocking import stay behind as daemons."""
         for handle in list(self._loaded):
             await self.unload_component(handle)
-        self._scheduler.close()
-        thread = self._reaper.close()
+        self._host.scheduler.close()
+        thread = self._host.reaper.close()
         if thread is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(thread.join)

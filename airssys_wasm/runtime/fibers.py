@@ -117,7 +117,7 @@ class Call:
         self.stopping = False
         self.ended = False
         self.longest_step = 0.0
-        self.clock = time.perf_counter
+        self.on_thread = False
         self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
         self._value: Any = None
         self._failed: Exception | None = None
@@ -136,7 +136,8 @@ class Call:
 
     def step(self) -> bool:
         """Run the guest for a slice on this thread; True when the call has ended."""
-        fiber, started = self.fiber, self.clock()
+        clock = time.thread_time if self.on_thread else time.perf_counter
+        fiber, started = self.fiber, clock()
         if not fiber.future:
             fiber.prepare(self.slice_ticks)
             fiber.future = self._begin(self._keep)
@@ -145,7 +146,7 @@ class Call:
         self.ended = fiber.poll()
         if self.ended:
             self._finish()
-        self._count(self.clock() - started)
+        self._count(clock() - started)
         return self.ended
 
     @property
@@ -156,7 +157,7 @@ class Call:
     def move_to_thread(self, slice_ticks: int) -> None:
         """From now on the call is polled in a thread, whose time is its own, in slices of that length."""
         self.slice_ticks = slice_ticks
-        self.clock = time.thread_time
+        self.on_thread = True
 
     def give_up(self) -> None:
         """Cancel a call that has not ended; one that is abandoned belongs to its thread."""

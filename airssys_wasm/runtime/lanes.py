@@ -4,8 +4,8 @@
 |---|---|---|---|
 | loop | a call that starts, while the turn's budget lasts | 1 tick | background |
 | background | calls that outlived it, one at a time | 1 tick, then `FREE_TURNS` turns of the loop | thread |
-| thread | what still runs after a few slices, or is known to hold on for long | `THREAD_SLICE_TICKS`, in turn | – |
-| blocking | guests whose imports can block, each call with a thread of its own | until it ends | abandoned |
+| thread | what still runs after a few slices, or is known to hold on for long | `THREAD_SLICE_TICKS`, in turn | |
+| blocking | guests whose imports can block, each call with a thread of its own | until it ends | abandoned if stuck |
 """
 
 import asyncio
@@ -105,10 +105,11 @@ class RunQueue:
         if turns:
             self._loop.call_soon(self._advance, turns - 1)
             return
-        while self._waiting and self._waiting[0].done():
-            self._waiting.popleft()
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
+        while self._waiting:
+            ready = self._waiting.popleft()
+            if not ready.done():  # a cancelled call has left its turn to the next
+                ready.set_result(None)
+                break
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             self._loop.call_soon(self._advance, FREE_TURNS)

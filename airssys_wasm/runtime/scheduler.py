@@ -72,7 +72,7 @@ class Scheduler:
             await self._go_on(call, lane)
         elif not (self._budget.left and self._step(call)):
             await self._go_on(call, lane)
-        conduct.record(call.longest_step)
+        conduct.record(call.longest_step, on_thread=call.on_thread)
         fiber.spent = call.failed
         return call.result()
 

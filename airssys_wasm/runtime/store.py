@@ -2,8 +2,11 @@
 
 import ctypes
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, Final, final
+
+import attrs
 
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
@@ -25,6 +28,17 @@ _EMPTY: Final = bytes(capi.VAL_BYTES)
 
 
 @final
+@attrs.frozen(eq=False)
+class StoreHost:
+    """What the Stores of one engine share: who runs their calls, who deletes them, how the C callback finds them."""
+
+    scheduler: Scheduler = attrs.field(factory=Scheduler)
+    reaper: Reaper = attrs.field(factory=Reaper)
+    fibers: dict[int, Fiber] = attrs.field(factory=dict)
+    keys: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
+
+
+@final
 class GuestStore:
     """A component's instance in a Store of its own; implements the `Guest` port.
 
@@ -32,34 +46,17 @@ class GuestStore:
     with the code "spent". `aclose` has to be called.
     """
 
-    def __init__(
-        self,
-        compiled: CompiledComponent,
-        build: Build,
-        state: HostState,
-        scheduler: Scheduler,
-        reaper: Reaper,
-        fibers: dict[int, Fiber],
-        key: int,
-    ) -> None:
-        self._compiled, self._build, self._state = compiled, build, state
-        self._scheduler, self._reaper, self._fibers = scheduler, reaper, fibers
+    def __init__(self, host: StoreHost, compiled: CompiledComponent, build: Build, state: HostState) -> None:
+        self._host, self._compiled, self._build, self._state = host, compiled, build, state
+        key = next(host.keys)
         self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
-        context = capi.store_context(self._store)
-        self._fiber = Fiber(context, state, build.machine.ticker, key)
+        self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, key)
         self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
         self._functions: dict[str, Any] = {}
         self._result = slot()
         self._result_address = ctypes.addressof(self._result)
-        limit_store(self._store, state.limits)
-        capi.context_yield_at_epoch(context, 1)
-        log = GuestLog(state.component_id)
-        state.log = log.write
-        if compiled.wasi:
-            give_empty_wasi(
-                context, functools.partial(log.write_stream, "stdout"), functools.partial(log.write_stream, "stderr")
-            )
-        fibers[key] = self._fiber
+        self._set_up()
+        host.fibers[key] = self._fiber
 
     @property
     def guest_time(self) -> float:
@@ -119,7 +116,18 @@ class GuestStore:
     ) -> Value:
         call = Call(self._fiber, begin, end, self._free, **how)
         compiled = self._compiled
-        return await self._scheduler.run(call, compiled.conduct, payload_bytes, blocking=compiled.wasi)
+        return await self._host.scheduler.run(call, compiled.conduct, payload_bytes, blocking=compiled.wasi)
+
+    def _set_up(self) -> None:
+        """Everything that has to be there before the instance is made."""
+        limit_store(self._store, self._state.limits)
+        capi.context_yield_at_epoch(self._fiber.context, 1)
+        log = GuestLog(self._state.component_id)
+        self._state.log = log.write
+        self._flush_log = log.flush
+        if self._compiled.wasi:
+            stdout, stderr = (functools.partial(log.write_stream, name) for name in ("stdout", "stderr"))
+            give_empty_wasi(self._fiber.context, stdout, stderr)
 
     def _begin_instance(self, _keep: Keep) -> int:
         machine = self._build.machine
@@ -172,5 +180,6 @@ class GuestStore:
         if store:
             self._fiber.spent = True
             self._fiber.delete_future()
-            self._fibers.pop(self._fiber.key, None)
-            self._reaper.delete_store(store)
+            self._flush_log()
+            self._host.fibers.pop(self._fiber.key, None)
+            self._host.reaper.delete_store(store)

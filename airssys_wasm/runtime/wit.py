@@ -71,8 +71,8 @@ def config_to_wit(config: ComponentConfig, limits: Limits) -> tuple[Value, ...]:
 
 def metadata_from_wit(value: tuple[Any, ...]) -> ComponentMetadata:
     """Read a component-metadata record."""
-    *texts, operations, stateful = value
-    return ComponentMetadata(*texts, supported_operations=tuple(operations), stateful=stateful)
+    name, version, description, author, licence, operations, stateful = value
+    return ComponentMetadata(name, version, description, author, licence, tuple(operations), stateful)
 
 
 def unwrap(result: Ok | Err) -> Any:

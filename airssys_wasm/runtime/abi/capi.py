@@ -32,7 +32,7 @@ if ctypes.sizeof(_bindings.wasmtime_component_val) != VAL_BYTES or (
 def _function(name: str, result: Any, *arguments: Any, quick: bool = True) -> Callable[..., Any]:
     """Bind a C function; a quick one neither runs guest code nor calls Python, and keeps the GIL."""
     prototype = (ctypes.PYFUNCTYPE if quick else ctypes.CFUNCTYPE)(result, *arguments)
-    return prototype((name, _ffi.dll))  # type: ignore[no-any-return]
+    return prototype((name, _ffi.dll))
 
 
 store_new = _function("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)

@@ -4,8 +4,10 @@ Python's forms: bool, int, float, str; `list<u8>` bytes, other lists list; recor
 (case, value or None); enum: str; option: None or the value; result: `Ok` or `Err`.
 """
 
+from collections.abc import Callable
 from ctypes import string_at
 from struct import Struct
+from typing import Final
 
 import attrs
 
@@ -50,7 +52,7 @@ class _Sequence:
     def lower(self, value: Value, keep: Keep) -> bytes:
         if not isinstance(value, list | tuple):
             raise BadValue(f"{type(value).__name__} is no list or tuple")
-        codecs = self.items * len(value) if self.kind == 13 else self.items
+        codecs = self.items * len(value) if self.kind == _LIST else self.items
         if len(codecs) != len(value):
             raise BadValue(f"{len(value)} items instead of {len(codecs)}")
         data = b"".join(
@@ -63,7 +65,7 @@ class _Sequence:
         size, data = SIZED.unpack_from(image, 8)
         raw = string_at(data, size * VAL_BYTES) if size else b""
         images = [raw[at : at + VAL_BYTES] for at in range(0, len(raw), VAL_BYTES)]
-        if self.kind == 13:
+        if self.kind == _LIST:
             return [self.items[0].lift(item) for item in images]
         return tuple(codec.lift(item) for codec, item in zip(self.items, images, strict=True))
 
@@ -126,11 +128,37 @@ class _Enum:
 
 
 @attrs.frozen(eq=False)
+class Interned:
+    """Keeps the images of values that come again and again, such as ids: lowering one is then a look-up.
+
+    Bounded: when there are too many, it starts afresh; images still in use are kept alive by their users.
+    """
+
+    codec: Codec
+    images: dict[Value, tuple[bytes, Keep]] = attrs.field(factory=dict)
+
+    def lower(self, value: Value, keep: Keep) -> bytes:
+        """Make the image, or give back the one made before."""
+        known = self.images.get(value)
+        if known is None:
+            if len(self.images) >= _MAX_INTERNED:
+                self.images.clear()
+            held: Keep = []
+            known = self.images[value] = (self.codec.lower(value, held), held)
+        keep.append(known)
+        return known[0]
+
+    def lift(self, image: bytes) -> Value:
+        """Read the value of an image."""
+        return self.codec.lift(image)
+
+
+@attrs.frozen(eq=False)
 class _Option:
     some: Codec
 
     def lower(self, value: Value, keep: Keep) -> bytes:
-        return WORDS.pack(18, 0 if value is None else _pointer(self.some, value, "", keep), 0, 0)
+        return _NONE if value is None else WORDS.pack(18, _pointer(self.some, value, "", keep), 0, 0)
 
     def lift(self, image: bytes) -> Value:
         return _follow(self.some, SIZED.unpack_from(image, 8)[0])
@@ -155,6 +183,12 @@ class _Result:
         return Err(_follow(self.err, pointer))
 
 
+_MAX_INTERNED: Final = 4096
+_NONE: Final = WORDS.pack(18, 0, 0, 0)
+_LIST: Final = 13
+_TUPLE: Final = 15
+
+
 def _step(name: str, codec: Codec, value: Value, keep: Keep) -> bytes:
     try:
         return codec.lower(value, keep)
@@ -176,44 +210,54 @@ def _follow(codec: Codec | None, pointer: int) -> Value:
     return codec.lift(string_at(pointer, VAL_BYTES)) if codec is not None and pointer else None
 
 
-def codec_for(of: WitType) -> Codec:
-    """Make the codec of a type.
+def codec_for(of: WitType, *interned: WitType) -> Codec:
+    """Make the codec of a type; `interned` are types inside it whose values come again and again.
 
     Raises:
         TypeError: There is no codec for a type inside it; the text names that type.
     """
+
+    def make(part: WitType) -> Codec:
+        codec = codec_for(part, *interned)
+        return Interned(codec) if part in interned else codec
+
     match of:
-        case Scalar("string"):
-            return String()
-        case Scalar("char"):
-            return Char()
-        case Scalar(name):
-            layout, kind = NUMBERS[name]
-            return Number(name, Struct(layout), kind)
+        case Scalar():
+            return _scalar_codec(of.name)
         case ListType() if of == BYTES:
-            return ByteList()
+            codec: Codec = ByteList()
         case ListType(element):
-            return _Sequence(13, (codec_for(element),))
+            codec = _Sequence(_LIST, (make(element),))
         case TupleType(items):
-            return _Sequence(15, tuple(map(codec_for, items)))
+            codec = _Sequence(_TUPLE, tuple(map(make, items)))
         case OptionType(some) if not isinstance(some, OptionType):
-            return _Option(codec_for(some))
+            codec = _Option(make(some))
         case ResultType(ok, err):
-            return _Result(_maybe(ok), _maybe(err))
+            codec = _Result(_maybe(ok, make), _maybe(err, make))
         case _:
-            return _named_codec_for(of)
+            codec = _named_codec_for(of, make)
+    return codec
 
 
-def _named_codec_for(of: WitType) -> Codec:
+def _scalar_codec(name: str) -> Codec:
+    if name == "string":
+        return String()
+    if name == "char":
+        return Char()
+    layout, kind = NUMBERS[name]
+    return Number(name, Struct(layout), kind)
+
+
+def _named_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:
     """Types whose image holds names: these are encoded once and kept by the codec."""
     match of:
         case RecordType(fields):
             names = tuple(name.encode() for name, _ in fields)
             images = [SIZED.pack(len(name), address_of(name)) for name in names]
-            named = tuple((field[0], image, codec_for(field[1])) for field, image in zip(fields, images, strict=True))
+            named = tuple((field[0], image, make(field[1])) for field, image in zip(fields, images, strict=True))
             return _Record(named, names)
         case VariantType(cases):
-            return _Variant({name: (name.encode(), _maybe(payload)) for name, payload in cases})
+            return _Variant({name: (name.encode(), _maybe(payload, make)) for name, payload in cases})
         case EnumType(names):
             return _Enum({name: name.encode() for name in names})
         case _:
@@ -221,5 +265,5 @@ def _named_codec_for(of: WitType) -> Codec:
             raise TypeError(msg)
 
 
-def _maybe(of: WitType | None) -> Codec | None:
-    return None if of is None else codec_for(of)
+def _maybe(of: WitType | None, make: Callable[[WitType], Codec]) -> Codec | None:
+    return None if of is None else make(of)

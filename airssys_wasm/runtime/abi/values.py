@@ -10,10 +10,10 @@ Source: `wasmtime/component/val.h` of wasmtime's C API.
 
 import ctypes
 import mmap
+import struct
 import time
 from ctypes import string_at
 from struct import Struct
-from struct import error as StructError
 from typing import Any, Final, Protocol
 
 import attrs
@@ -96,7 +96,7 @@ class Number:
             raise BadValue(f"{value!r} is no {self.name}")
         try:
             return self.layout.pack(self.kind, value)
-        except (StructError, OverflowError) as exc:
+        except (struct.error, OverflowError) as exc:
             raise BadValue(f"{value!r} is no {self.name}: {exc}") from None
 
     def lift(self, image: bytes) -> Value:

@@ -39,6 +39,7 @@ class GuestLog:
         self._tokens = float(BURST_LINES)
         self._refilled = time.monotonic()
         self._dropped = 0
+        self._partial: dict[str, bytes] = {}
 
     def write(self, level: str, message: str, context: Iterable[tuple[str, str]] = ()) -> None:
         """Log a line unless there were too many; the next one that is let through says how many were dropped."""
@@ -56,10 +57,23 @@ class GuestLog:
         _logger.log(number, "%s: %s%s%s", self._component, _clean(message), shown, note, extra=extra)
 
     def write_stream(self, stream: str, data: bytes) -> None:
-        """Log what a guest wrote to stdout or stderr, a record a line."""
+        """Log what a guest wrote to stdout or stderr, a record for each line; an unfinished line waits for its end."""
+        *lines, rest = (self._partial.pop(stream, b"") + data).split(b"\n")
+        for line in lines:
+            self._write_line(stream, line)
+        if len(rest) > MAX_LINE_CHARS:
+            self._write_line(stream, rest)
+        elif rest:
+            self._partial[stream] = rest
+
+    def flush(self) -> None:
+        """Log the lines that were never finished."""
+        for stream in list(self._partial):
+            self._write_line(stream, self._partial.pop(stream))
+
+    def _write_line(self, stream: str, line: bytes) -> None:
         level = "info" if stream == "stdout" else "warn"
-        for line in data[: MAX_LINE_CHARS * BURST_LINES].splitlines():
-            self.write(level, line.decode("utf-8", "replace"), (("stream", stream),))
+        self.write(level, line.decode("utf-8", "replace"), (("stream", stream),))
 
     def _take(self) -> bool:
         now = time.monotonic()
