@@ -10,6 +10,7 @@ from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
+from airssys_wasm.core.observations import ComponentReport
 
 
 class HealthStatus(StrEnum):
@@ -160,10 +161,23 @@ class Guest(Protocol):
 class GuestHost(Protocol):
     """Makes guests: the wasmtime engine, or scripted ones in tests."""
 
-    async def compile(self, source: Any, limits: Limits) -> Any:
+    @property
+    def abandoned_threads(self) -> int:
+        """Threads that a blocking guest has not given back."""
+        ...
+
+    async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """Check and compile; what comes back is what `start` takes. Something compiled earlier comes back as it is."""
+        ...
+
+    async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
+        """Say what a binary imports and exports and whether it fits, without running it."""
         ...
 
     async def start(self, compiled: Any, state: HostState) -> Guest:
         """Instantiate, without calling `initialize`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up all it holds; its guests are closed already."""
         ...

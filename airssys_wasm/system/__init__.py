@@ -1,1 +1,1 @@
-"""L5, put it together: the only layer that constructs; systems and pipelines. Knows all layers below, no terminal."""
+"""L5, put it together: the only layer that constructs the others, and what users hold."""

@@ -1,0 +1,126 @@
+"""An asyncio-native actor runtime for WebAssembly components.
+
+cli/        the command line: run, check, inspect
+system/     puts it together: ActorSystem, pipelines, events
+messaging/  carries it: the router
+actor/      keeps it alive: mailbox, actor, supervisor, handle
+runtime/    runs it: the only folder that imports wasmtime
+security/   may it?: capabilities, the guard
+core/       values and words: ids, messages, limits, errors, ports
+testing/    scripted guests and a manual clock, for tests
+wit/        airssys:core@1.0.0, the contract with guests
+"""
+
+from airssys_wasm.actor.handle import ActorHandle as ActorHandle
+from airssys_wasm.actor.supervisor import Supervisor as Supervisor
+from airssys_wasm.core.config import ComponentConfig as ComponentConfig
+from airssys_wasm.core.config import Execution as Execution
+from airssys_wasm.core.config import Restart as Restart
+from airssys_wasm.core.errors import ActorStopped as ActorStopped
+from airssys_wasm.core.errors import AirssysError as AirssysError
+from airssys_wasm.core.errors import AlreadyLoaded as AlreadyLoaded
+from airssys_wasm.core.errors import CapabilityDenied as CapabilityDenied
+from airssys_wasm.core.errors import ComponentCrashed as ComponentCrashed
+from airssys_wasm.core.errors import ComponentNotFound as ComponentNotFound
+from airssys_wasm.core.errors import ConfigError as ConfigError
+from airssys_wasm.core.errors import DeadlineExceeded as DeadlineExceeded
+from airssys_wasm.core.errors import DeliveryError as DeliveryError
+from airssys_wasm.core.errors import EngineCreation as EngineCreation
+from airssys_wasm.core.errors import ExecutionError as ExecutionError
+from airssys_wasm.core.errors import ExportNotFound as ExportNotFound
+from airssys_wasm.core.errors import FuelExhausted as FuelExhausted
+from airssys_wasm.core.errors import GuestError as GuestError
+from airssys_wasm.core.errors import HostFunctionError as HostFunctionError
+from airssys_wasm.core.errors import InstantiationFailed as InstantiationFailed
+from airssys_wasm.core.errors import Interrupted as Interrupted
+from airssys_wasm.core.errors import InvalidComponent as InvalidComponent
+from airssys_wasm.core.errors import InvalidId as InvalidId
+from airssys_wasm.core.errors import MailboxFull as MailboxFull
+from airssys_wasm.core.errors import PayloadTooLarge as PayloadTooLarge
+from airssys_wasm.core.errors import PipelineInvalid as PipelineInvalid
+from airssys_wasm.core.errors import PolicyViolation as PolicyViolation
+from airssys_wasm.core.errors import RequestTimeout as RequestTimeout
+from airssys_wasm.core.errors import TargetNotFound as TargetNotFound
+from airssys_wasm.core.errors import TooManyThreads as TooManyThreads
+from airssys_wasm.core.errors import Trap as Trap
+from airssys_wasm.core.exits import ExitKind as ExitKind
+from airssys_wasm.core.exits import ExitReason as ExitReason
+from airssys_wasm.core.ids import ComponentHandle as ComponentHandle
+from airssys_wasm.core.ids import ComponentId as ComponentId
+from airssys_wasm.core.limits import Limits as Limits
+from airssys_wasm.core.messages import ComponentMessage as ComponentMessage
+from airssys_wasm.core.messages import MessageMetadata as MessageMetadata
+from airssys_wasm.core.messages import MessagePayload as MessagePayload
+from airssys_wasm.core.observations import ActorState as ActorState
+from airssys_wasm.core.observations import ActorStatistics as ActorStatistics
+from airssys_wasm.core.observations import ComponentReport as ComponentReport
+from airssys_wasm.core.observations import DeadLetter as DeadLetter
+from airssys_wasm.core.observations import DeadLetterReason as DeadLetterReason
+from airssys_wasm.core.observations import Event as Event
+from airssys_wasm.core.observations import EventKind as EventKind
+from airssys_wasm.core.observations import MailboxStatistics as MailboxStatistics
+from airssys_wasm.core.observations import SystemStatistics as SystemStatistics
+from airssys_wasm.core.ports import ComponentMetadata as ComponentMetadata
+from airssys_wasm.core.ports import HostState as HostState
+from airssys_wasm.core.ports import RuntimeEngine as RuntimeEngine
+from airssys_wasm.security.capabilities import Capabilities as Capabilities
+from airssys_wasm.system.builder import WasmtimeEngine as WasmtimeEngine
+from airssys_wasm.system.system import ActorSystem as ActorSystem
+
+__all__ = [
+    "ActorHandle",
+    "ActorState",
+    "ActorStatistics",
+    "ActorStopped",
+    "ActorSystem",
+    "AirssysError",
+    "AlreadyLoaded",
+    "Capabilities",
+    "CapabilityDenied",
+    "ComponentConfig",
+    "ComponentCrashed",
+    "ComponentHandle",
+    "ComponentId",
+    "ComponentMessage",
+    "ComponentMetadata",
+    "ComponentNotFound",
+    "ComponentReport",
+    "ConfigError",
+    "DeadLetter",
+    "DeadLetterReason",
+    "DeadlineExceeded",
+    "DeliveryError",
+    "EngineCreation",
+    "Event",
+    "EventKind",
+    "Execution",
+    "ExecutionError",
+    "ExitKind",
+    "ExitReason",
+    "ExportNotFound",
+    "FuelExhausted",
+    "GuestError",
+    "HostFunctionError",
+    "HostState",
+    "InstantiationFailed",
+    "Interrupted",
+    "InvalidComponent",
+    "InvalidId",
+    "Limits",
+    "MailboxFull",
+    "MailboxStatistics",
+    "MessageMetadata",
+    "MessagePayload",
+    "PayloadTooLarge",
+    "PipelineInvalid",
+    "PolicyViolation",
+    "RequestTimeout",
+    "Restart",
+    "RuntimeEngine",
+    "Supervisor",
+    "SystemStatistics",
+    "TargetNotFound",
+    "TooManyThreads",
+    "Trap",
+    "WasmtimeEngine",
+]

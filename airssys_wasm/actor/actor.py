@@ -1,0 +1,236 @@
+"""One instance of a component as a task: it starts the guest, gives it one message at a time, and ends it.
+
+    run ─► setup ─► running: take ─► deliver ─► answer ─┐ ─► shutdown ─► close ─► ExitReason
+                       ▲                                │
+                       └────────────────────────────────┘
+
+| what ends it | the message in progress | `shutdown` | kind |
+|---|---|---|---|
+| an order to stop | is finished | is called | stopped |
+| an order to restart | is finished, unless it is interrupted | is called, unless interrupted | interrupted |
+| a trap, an answer that is too large, a bug in a host | `ComponentCrashed` | is not called | crashed |
+| `interrupt` | `ActorStopped`, or its asker has given up | is not called | interrupted |
+| `kill` | `ActorStopped` | is not called | stopped |
+
+However it ends, the guest is closed. The mailbox and the counters belong to the child and outlive the instance.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, final
+
+import anyio
+
+from airssys_wasm.actor.child import Child, Order
+from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.core.errors import (
+    ActorStopped,
+    ComponentCrashed,
+    DeliveryError,
+    GuestError,
+    Interrupted,
+    PayloadTooLarge,
+    Trap,
+)
+from airssys_wasm.core.exits import ExitKind, ExitReason
+from airssys_wasm.core.observations import DeadLetterReason
+from airssys_wasm.core.ports import Clock, Guest, GuestHost
+
+TURN_SECONDS: Final = 0.001
+"""An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
+
+CLOSE_SECONDS: Final = 5.0
+"""How long an instance may take to give up what it holds before it is left alone and named in the log."""
+
+_LOST: Final = {
+    ExitKind.CRASHED: DeadLetterReason.CRASHED,
+    ExitKind.INTERRUPTED: DeadLetterReason.INTERRUPTED,
+    ExitKind.STOPPED: DeadLetterReason.ACTOR_STOPPED,
+}
+
+_log: Final = logging.getLogger(__name__)
+
+
+@final
+class ComponentActor:
+    """The life of one instance; `run` never raises but for the cancellation of everything around it."""
+
+    def __init__(self, child: Child, host: GuestHost, clock: Clock) -> None:
+        self.ready = False
+        self._child, self._host, self._clock = child, host, clock
+        self._guest: Guest | None = None
+        self._current: Envelope | None = None
+        self._order: Order | None = None
+        self._scope = anyio.CancelScope()
+
+    @property
+    def guest_time(self) -> float:
+        """Seconds inside the guest's code, host waits excluded."""
+        return self._guest.guest_time if self._guest is not None else 0.0
+
+    async def run(self, on_ready: Callable[[], None]) -> ExitReason:
+        """Live until something ends it.
+
+        Args:
+            on_ready: called once, when `initialize` has succeeded.
+
+        Returns:
+            How it ended; `ready` tells whether it ever ran.
+
+        Cancellation: as `kill`; the guest is closed before the cancellation goes on.
+        """
+        reason = ExitReason(ExitKind.STOPPED, "killed")
+        try:
+            with self._scope:
+                reason = await self._live(on_ready)
+            if self._scope.cancelled_caught and self._order is Order.RESTART:
+                reason = ExitReason(ExitKind.INTERRUPTED, "killed to restart")
+        finally:
+            self._lose_current(reason)
+            await self._close()
+        return reason
+
+    def tell(self, order: Order) -> None:
+        """Give an order: it is obeyed after the message in progress, before all others. A stop is final."""
+        if self._order is not Order.STOP:
+            self._order = order
+        self._child.mailbox.put_signal(order)
+
+    def interrupt(self, envelope: Envelope | None = None) -> bool:
+        """Stop the guest in the middle of a message.
+
+        Args:
+            envelope: only if this is the message; None means whatever it is.
+
+        Returns:
+            Whether there was such a message.
+        """
+        current = self._current
+        if self._guest is None or current is None or envelope not in {None, current}:
+            return False
+        self._guest.interrupt()
+        return True
+
+    def kill(self) -> None:
+        """End now, whatever it is doing; the guest is still closed."""
+        self._scope.cancel()
+
+    async def _live(self, on_ready: Callable[[], None]) -> ExitReason:
+        """Setup, running and shutdown; an exception becomes the reason."""
+        try:
+            guest = await self._setup()
+            on_ready()
+            reason = await self._serve(guest)
+            await self._shutdown(guest)
+        except Interrupted as exc:
+            return ExitReason(ExitKind.INTERRUPTED, exc.detail, exc)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this actor and nobody else
+            return ExitReason(ExitKind.CRASHED, str(exc) or type(exc).__name__, exc)
+        return reason
+
+    async def _setup(self) -> Guest:
+        spec = self._child.spec
+        self._guest = guest = await self._host.start(spec.compiled, spec.host_state())
+        self._child.metadata = await guest.initialize(spec.config)
+        self.ready = True
+        return guest
+
+    async def _serve(self, guest: Guest) -> ExitReason:
+        """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`."""
+        mailbox, now = self._child.mailbox, time.monotonic
+        turn = now()
+        while self._order is None:
+            item = mailbox.take_nowait()
+            if item is None:
+                await mailbox.wait()
+                turn = now()
+            elif isinstance(item, Envelope):
+                await self._deliver(guest, item)
+                if now() - turn >= TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    turn = now()
+        if self._order is Order.RESTART:
+            return ExitReason(ExitKind.INTERRUPTED, "restarted on request")
+        await self._drain(guest)
+        return ExitReason(ExitKind.STOPPED)
+
+    async def _drain(self, guest: Guest) -> None:
+        """Handle what the supervisor left to be handled before the stop; nothing unless it was asked to drain."""
+        backlog = self._child.backlog
+        while backlog:
+            await self._deliver(guest, backlog.popleft())
+            await asyncio.sleep(0)
+
+    async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
+        """Have the guest handle one message and complete the ask; a guest that answers err goes on living."""
+        child = self._child
+        if envelope.withdrawn:
+            child.lose(envelope, DeadLetterReason.WITHDRAWN)
+            return
+        self._current = envelope
+        envelope.started = True
+        answer = None
+        try:
+            if envelope.callback:
+                await guest.handle_callback(envelope.message)
+            else:
+                answer = await guest.handle_message(envelope.message)
+        except GuestError as exc:
+            child.guest_errors += 1
+            _log.debug("%s answered err: %s", child.id, exc)
+            envelope.fail(exc)
+        else:
+            child.handled += 1
+            envelope.answer(answer)
+        self._current = None
+
+    async def _shutdown(self, guest: Guest) -> None:
+        """Let the guest say goodbye; what goes wrong changes nothing about the end."""
+        try:
+            await guest.shutdown()
+        except GuestError as exc:
+            self._child.guest_errors += 1
+            _log.warning("%s answered err to shutdown: %s", self._child.id, exc)
+        except Exception as exc:  # noqa: BLE001 - it is on its way out
+            _log.warning("%s failed in shutdown: %s", self._child.id, exc)
+
+    def _lose_current(self, reason: ExitReason) -> None:
+        """End the message in progress when the instance ended on it."""
+        envelope, self._current = self._current, None
+        if envelope is None:
+            return
+        child, message = self._child, envelope.message
+        error: DeliveryError = ActorStopped(child.id, reason, message)
+        if reason.kind is ExitKind.CRASHED:
+            error = ComponentCrashed(child.id, _word(reason.cause), message)
+            error.__cause__ = reason.cause
+        envelope.fail(error)
+        child.lose(envelope, _LOST[reason.kind], error)
+
+    async def _close(self) -> None:
+        """Close the guest, whatever is being cancelled; give up on it after `CLOSE_SECONDS`."""
+        if self._guest is None:
+            return
+        with anyio.CancelScope(shield=True) as scope:
+            timer = self._clock.call_at(self._clock.time() + CLOSE_SECONDS, scope.cancel)
+            try:
+                await self._guest.aclose()
+            except Exception:  # noqa: BLE001 - logged; the actor ends as it was going to
+                _log.exception("%s could not be closed", self._child.id)
+            finally:
+                timer.cancel()
+        if scope.cancelled_caught:
+            _log.error("%s did not close within %g s and was left behind", self._child.id, CLOSE_SECONDS)
+
+
+def _word(cause: BaseException | None) -> str:
+    """Why a component crashed, in one word."""
+    match cause:
+        case Trap():
+            return cause.code
+        case PayloadTooLarge():
+            return "payload-too-large"
+        case _:
+            return type(cause).__name__

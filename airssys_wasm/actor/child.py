@@ -1,0 +1,177 @@
+"""What a supervisor keeps of one component, from its load until it is gone: it outlives every instance."""
+
+import asyncio
+import math
+from collections import deque
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal, final
+
+import attrs
+
+from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
+from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
+from airssys_wasm.core.config import ComponentConfig, Execution
+from airssys_wasm.core.errors import ActorStopped, AirssysError, ConfigError
+from airssys_wasm.core.exits import ExitReason
+from airssys_wasm.core.ids import ComponentHandle, ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.observations import ActorState, ActorStatistics, DeadLetter, DeadLetterReason, Event, Observer
+from airssys_wasm.core.ports import ComponentMetadata, HostState, Outbox, Timer
+
+if TYPE_CHECKING:
+    from airssys_wasm.actor.actor import ComponentActor
+
+Shutdown = Literal["brutal", "infinite"] | float
+"""How long a component may take to stop: not at all, as long as it likes, or that many seconds (as in OTP)."""
+
+DEFAULT_SHUTDOWN: Final = 5.0
+"""Seconds for the message in progress and the guest's `shutdown` together; OTP's default for a worker."""
+
+
+class Order(StrEnum):
+    """What a supervisor tells an actor through the mailbox, ahead of all messages."""
+
+    STOP = "stop"
+    RESTART = "restart"
+
+
+def _check_shutdown(_instance: "ChildSpec", _attribute: "attrs.Attribute[Shutdown]", value: Shutdown) -> None:
+    if value in {"brutal", "infinite"}:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError("shutdown", value, 'is none of "brutal", "infinite" and a positive number of seconds')
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildSpec:
+    """How a component is to be run; `compiled` is what its `GuestHost` made of the binary.
+
+    Raises:
+        ConfigError: `shutdown` is none of its words and no positive number.
+    """
+
+    id: ComponentId
+    compiled: Any = attrs.field(repr=False)
+    limits: Limits = attrs.field(factory=Limits)
+    config: ComponentConfig = attrs.field(factory=ComponentConfig)
+    policy: RestartPolicy = attrs.field(factory=RestartPolicy)
+    execution: Execution = Execution.AUTO
+    shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=_check_shutdown)
+    outbox: Outbox | None = attrs.field(default=None, repr=False)
+
+    def host_state(self) -> HostState:
+        """What belongs to one instance."""
+        return HostState(self.id, self.limits, self.outbox, self.execution)
+
+
+class Unobserved:
+    """An observer of a supervisor that nobody watches."""
+
+    def event(self, event: Event) -> None:
+        """Nobody is told."""
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """Nobody is told."""
+
+
+@final
+class Waiters:
+    """Those who wait for the same thing; one that gives up takes nothing from the others."""
+
+    def __init__(self) -> None:
+        self._futures: list[asyncio.Future[None]] = []
+
+    def join(self) -> "asyncio.Future[None]":
+        """A future of one's own."""
+        future = asyncio.get_running_loop().create_future()
+        self._futures.append(future)
+        return future
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """It has come, or it never will."""
+        futures, self._futures = self._futures, []
+        for future in futures:
+            if not future.done() and error is None:
+                future.set_result(None)
+            elif not future.done() and error is not None:
+                future.set_exception(error)
+
+
+@final
+@attrs.define(eq=False)
+class Child:
+    """One component under a supervisor: its address, its mailbox and counters, and its present actor if it has one."""
+
+    spec: ChildSpec
+    handle: ComponentHandle
+    observer: Observer = attrs.field(repr=False)
+    mailbox: Mailbox[Order] = attrs.field(init=False, repr=False)
+    state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
+    metadata: ComponentMetadata = attrs.field(factory=ComponentMetadata, init=False, repr=False)
+    actor: "ComponentActor | None" = attrs.field(default=None, init=False, repr=False)
+    window: RestartWindow = attrs.field(factory=RestartWindow, init=False, repr=False)
+    timer: Timer | None = attrs.field(default=None, init=False, repr=False)
+    reason: ExitReason | None = attrs.field(default=None, init=False)
+    backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
+    handled: int = attrs.field(default=0, init=False, repr=False)
+    guest_errors: int = attrs.field(default=0, init=False, repr=False)
+    crashes: int = attrs.field(default=0, init=False, repr=False)
+    restarts: int = attrs.field(default=0, init=False, repr=False)
+    guest_time: float = attrs.field(default=0.0, init=False, repr=False)
+    starting: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
+    ending: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.open_mailbox()
+
+    @property
+    def id(self) -> ComponentId:
+        """The component's address."""
+        return self.spec.id
+
+    def open_mailbox(self) -> None:
+        """Accept messages, for the first time or again."""
+        limits = self.spec.limits
+        self.mailbox = Mailbox(self.id, limits.mailbox_capacity, limits.mailbox_bytes)
+
+    def close_mailbox(self, reason: ExitReason) -> None:
+        """Accept no more; each message that waits ends as `ActorStopped`."""
+        self.reason = reason
+        left = [*self.backlog, *self.mailbox.close(reason)]
+        self.backlog.clear()
+        for envelope in left:
+            error = ActorStopped(self.id, reason, envelope.message)
+            envelope.fail(error)
+            self.lose(envelope, DeadLetterReason.ACTOR_STOPPED, error)
+
+    def lose(self, envelope: Envelope, reason: DeadLetterReason, error: AirssysError | None = None) -> None:
+        """Report a message that was accepted and is not going to be handled."""
+        if envelope.withdrawn:
+            reason, error = DeadLetterReason.WITHDRAWN, None
+        self.observer.dead_letter(DeadLetter(self.id, envelope.message, reason, error))
+
+    def move(self, event: LifecycleEvent) -> None:
+        """Take a step of the lifecycle table."""
+        self.state = advance(self.state, event)
+
+    def cancel_timer(self) -> None:
+        """Forget the back-off or the grace period that is running."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def statistics(self) -> ActorStatistics:
+        """The component at this moment."""
+        return ActorStatistics(
+            id=self.id,
+            state=self.state,
+            mailbox=self.mailbox.statistics(),
+            handled=self.handled,
+            guest_errors=self.guest_errors,
+            crashes=self.crashes,
+            restarts=self.restarts,
+            guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
+        )

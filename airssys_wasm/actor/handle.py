@@ -1,0 +1,169 @@
+"""What host code holds of a loaded component: ask it, tell it, restart it, see how it is."""
+
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+import attrs
+
+from airssys_wasm.core.messages import check_content_type
+
+if TYPE_CHECKING:
+    from airssys_wasm.actor.child import Child
+    from airssys_wasm.core.exits import ExitReason
+    from airssys_wasm.core.ids import ComponentId
+    from airssys_wasm.core.messages import Payload
+    from airssys_wasm.core.observations import ActorState, ActorStatistics
+    from airssys_wasm.core.ports import ComponentMetadata
+
+DEFAULT_ASK_TIMEOUT: Final = 5.0
+"""Seconds, as for a call in OTP's `gen_server`."""
+
+
+class HandleOutbox(Protocol):
+    """The way up for a handle's messages: the router of its system."""
+
+    async def ask(
+        self, child: "Child", payload: "Payload", timeout: float | None, content_type: str | None, *, interrupt: bool
+    ) -> bytes | None:
+        """Have a message handled and wait for the answer."""
+        ...
+
+    async def tell(self, child: "Child", payload: "Payload", content_type: str | None) -> None:
+        """Put a message in, waiting for room."""
+        ...
+
+    def tell_nowait(self, child: "Child", payload: "Payload", content_type: str | None) -> None:
+        """Put a message in now."""
+        ...
+
+
+class HandleKeeper(Protocol):
+    """The way up for what a handle does with its component: the supervisor."""
+
+    async def restart(self, child: "Child") -> None:
+        """Replace the instance."""
+        ...
+
+    async def wait_stopped(self, child: "Child") -> "ExitReason":
+        """Wait for the end."""
+        ...
+
+
+@final
+@attrs.frozen(repr=False)
+class ActorHandle:
+    """One load of one component. It survives restarts; after an unload every message to it ends as `ActorStopped`.
+
+    Handles of the same load are equal.
+    """
+
+    _child: "Child"
+    _outbox: HandleOutbox = attrs.field(eq=False)
+    _keeper: HandleKeeper = attrs.field(eq=False)
+
+    @property
+    def id(self) -> "ComponentId":
+        """The component's address."""
+        return self._child.spec.id
+
+    @property
+    def handle_id(self) -> int:
+        """The number of this load, never used again."""
+        return self._child.handle.handle_id
+
+    @property
+    def state(self) -> "ActorState":
+        """Where it is in its life."""
+        return self._child.state
+
+    @property
+    def metadata(self) -> "ComponentMetadata":
+        """What the component said it is when it last started."""
+        return self._child.metadata
+
+    async def ask(
+        self,
+        payload: "Payload",
+        *,
+        timeout: float | None = DEFAULT_ASK_TIMEOUT,
+        content_type: str | None = None,
+        interrupt: bool = False,
+    ) -> bytes | None:
+        """Have the component handle a message and wait for its answer.
+
+        Args:
+            payload: any bytes.
+            timeout: seconds until `RequestTimeout`, waiting for room in the mailbox included; None without limit.
+            content_type: what the guest is told of the payload's format.
+            interrupt: whether a timeout or a cancellation stops the guest in the middle of the message, which costs
+                it its instance; otherwise it goes on to its own deadline and the answer is dropped.
+
+        Returns:
+            The answer; None is the guest's `none`, `b""` is an answer.
+
+        Raises:
+            GuestError: The guest answered err.
+            ComponentCrashed: It crashed on this message; the cause says of what.
+            RequestTimeout: `outcome` says what has become of the message.
+            ActorStopped: It was stopped or interrupted before it answered, or has failed.
+            PayloadTooLarge: The payload is over the component's limit.
+            ConfigError: The content type is reserved, or the timeout is not a number of seconds.
+
+        Cancellation: as a timeout: a message that has not started never will; one that has goes on unless `interrupt`.
+        """
+        return await self._outbox.ask(
+            self._child, payload, timeout, content_type and check_content_type(content_type), interrupt=interrupt
+        )
+
+    async def tell(self, payload: "Payload", *, content_type: str | None = None) -> None:
+        """Send a message without waiting for an answer, but for room in the mailbox.
+
+        Raises:
+            ActorStopped: It is gone or has failed.
+            PayloadTooLarge: The payload is over the component's limit.
+            ConfigError: The content type is reserved.
+
+        Cancellation: the message will not be handled, unless it has started.
+        """
+        await self._outbox.tell(self._child, payload, check_content_type(content_type))
+
+    def tell_nowait(self, payload: "Payload", *, content_type: str | None = None) -> None:
+        """Send a message if there is room for it now.
+
+        Raises:
+            MailboxFull: There is not.
+            ActorStopped: It is gone or has failed.
+            PayloadTooLarge: The payload is over the component's limit.
+            ConfigError: The content type is reserved.
+        """
+        self._outbox.tell_nowait(self._child, payload, check_content_type(content_type))
+
+    async def restart(self) -> None:
+        """Have a new instance, or revive a failed component; returns when it has initialized.
+
+        The message in progress is interrupted, what waits in the mailbox is kept. Does not count towards the intensity.
+
+        Raises:
+            ActorStopped: It is gone, or was stopped meanwhile.
+            InstantiationFailed: The new instance could not be started; the restart plan goes on.
+
+        Cancellation: the restart goes on.
+        """
+        await self._keeper.restart(self._child)
+
+    async def wait_stopped(self) -> "ExitReason":
+        """Wait until the component is gone for good or has failed; returns how it ended.
+
+        Cancellation: nothing changes for the component.
+        """
+        return await self._keeper.wait_stopped(self._child)
+
+    def statistics(self) -> "ActorStatistics":
+        """The component at this moment."""
+        return self._child.statistics()
+
+    async def _ask_control(self, payload: "Payload", content_type: str, timeout: float | None = None) -> bytes | None:
+        """Ask with one of the runtime's own content types; only for components that list the operation."""
+        return await self._outbox.ask(self._child, payload, timeout, content_type, interrupt=False)
+
+    def __repr__(self) -> str:
+        return f"ActorHandle({self._child.handle}, {self._child.state})"

@@ -1,0 +1,134 @@
+"""One message's way: authorise, stamp, resolve, offer.
+
+| who sends | authorised by | waits for room |
+|---|---|---|
+| host code, by a handle or by id | nobody: it needs no grant | ask within its timeout, tell without limit |
+| a guest | the guard | `Limits.send_wait`, to itself not at all |
+
+A message that is refused on its way goes to the dead letters, with the error that its sender gets.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final, final
+
+import attrs
+
+from airssys_wasm.actor.child import Child
+from airssys_wasm.actor.delivery import Delivery
+from airssys_wasm.actor.registry import Registry
+from airssys_wasm.core.errors import CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
+from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.messages import ComponentMessage, MessageMetadata, MessagePayload, Payload, as_bytes
+from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
+from airssys_wasm.security.capabilities import MessageAction
+from airssys_wasm.security.guard import Guard
+
+_UNDELIVERED: Final = {
+    CapabilityDenied: DeadLetterReason.DENIED,
+    PolicyViolation: DeadLetterReason.DENIED,
+    TargetNotFound: DeadLetterReason.TARGET_NOT_FOUND,
+}
+
+
+@final
+@attrs.define(eq=False)
+class Router:
+    """Carries messages of host code (`host` is its address) and of guests; the outbox of both."""
+
+    host: ComponentId
+    guard: Guard
+    registry: Registry
+    delivery: Delivery
+    observer: Observer
+    _stamp: MessageMetadata = attrs.field(factory=MessageMetadata, init=False)
+
+    async def ask(
+        self, child: Child, payload: Payload, timeout: float | None, content_type: str | None, *, interrupt: bool
+    ) -> bytes | None:
+        """Carry an ask of host code; see `Delivery.ask`."""
+        message = self._stamped(self.host, payload, content_type)
+        return await self.delivery.ask(child, message, timeout, interrupt=interrupt)
+
+    async def tell(self, child: Child, payload: Payload, content_type: str | None) -> None:
+        """Carry a message of host code, waiting for room."""
+        await self.delivery.tell(child, self._stamped(self.host, payload, content_type), None)
+
+    def tell_nowait(self, child: Child, payload: Payload, content_type: str | None) -> None:
+        """Carry a message of host code if there is room."""
+        self.delivery.tell_nowait(child, self._stamped(self.host, payload, content_type))
+
+    async def send(
+        self,
+        sender: ComponentId,
+        target: ComponentId,
+        payload: Payload,
+        *,
+        wait: float | None,
+        content_type: str | None = None,
+        action: MessageAction = "send",
+    ) -> None:
+        """Carry a message from one address to another.
+
+        Args:
+            sender: who sends it, as the target will be told; the caller vouches for it.
+            target: who is to get it.
+            payload: any bytes.
+            wait: seconds to wait for room, None without limit; a message to oneself never waits.
+            content_type: what the target is told of the payload's format.
+            action: as what it has to be granted.
+
+        Raises:
+            DeliveryError: It was not accepted; its class says why, and it carries the message.
+
+        Cancellation: the message will not be handled, unless it has started.
+        """
+        message = self._stamped(sender, payload, content_type)
+        try:
+            self._authorise(message, action, target)
+            child = self.registry.by_id(target, message)
+        except DeliveryError as exc:
+            self.observer.dead_letter(DeadLetter(target, message, _UNDELIVERED[type(exc)], exc))
+            raise
+        await self.delivery.tell(child, message, 0 if target == sender else wait)
+
+    async def broadcast(
+        self, sender: ComponentId, targets: Sequence[ComponentId], payload: bytes, *, wait: float
+    ) -> Sequence[ComponentId]:
+        """Carry one payload to every target, going on past failures.
+
+        Args:
+            sender: who sends it.
+            targets: who is to get it.
+            payload: any bytes.
+            wait: seconds to wait for room, all targets together.
+
+        Returns:
+            The targets that did not accept it.
+        """
+        deadline = self.delivery.clock.time() + wait
+        failed = []
+        for target in targets:
+            left = max(0.0, deadline - self.delivery.clock.time())
+            try:
+                await self.send(sender, target, payload, wait=left, action="broadcast")
+            except DeliveryError:
+                failed.append(target)
+        return failed
+
+    def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
+        """The components that the sender may send to."""
+        return self.guard.reachable(sender, self.registry.ids(), time.time())
+
+    def _authorise(self, message: ComponentMessage, action: MessageAction, target: ComponentId) -> None:
+        if message.sender.namespace != HOST_NAMESPACE:
+            self.guard.authorise_message(message.sender, action, target, time.time(), message)
+
+    def _stamped(self, sender: ComponentId, payload: Payload, content_type: str | None) -> ComponentMessage:
+        """The message as the target gets it: who it is from and may be answered to, and when it was sent."""
+        now_ms = time.time_ns() // 1_000_000
+        stamp = self._stamp
+        if stamp.timestamp_ms != now_ms or stamp.content_type != content_type or stamp.reply_to is not sender:
+            stamp = self._stamp = MessageMetadata(None, sender, now_ms, content_type)
+        data = payload if isinstance(payload, MessagePayload) else MessagePayload(as_bytes(payload))
+        return ComponentMessage(sender, data, stamp)

@@ -1,0 +1,285 @@
+"""`ActorSystem`: what an application holds. Components are loaded into it, asked, told, and unloaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, final
+
+import anyio
+import attrs
+
+from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Child, ChildSpec, Shutdown
+from airssys_wasm.actor.handle import ActorHandle
+from airssys_wasm.actor.restarts import RestartPolicy
+from airssys_wasm.actor.root import RootTask
+from airssys_wasm.actor.supervisor import DEFAULT_STOP_TIMEOUT
+from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
+from airssys_wasm.core.errors import InstantiationFailed, InvalidId
+from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.messages import Payload, check_content_type
+from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics
+from airssys_wasm.core.ports import Clock, GuestHost
+from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.security.capabilities import Capabilities
+from airssys_wasm.system.builder import Parts, Settings, WasmtimeEngine, build
+from airssys_wasm.system.events import Observatory, Stream
+
+Source = bytes | bytearray | memoryview | Path | CompiledComponent
+"""Where a component comes from: its bytes, its file, or what `compile` gave."""
+
+_NOTHING: Final = Capabilities()
+
+
+@final
+class ActorSystem:
+    """Components as supervised actors, on the running event loop.
+
+    Leaving `async with` stops all components in the reverse order of their loads, within `stop_timeout`; leaving by
+    an exception, or being cancelled meanwhile, kills them. Entering and leaving may happen in different tasks.
+
+    Args:
+        name: host code sends as `host/<name>/0`.
+        limits: of components that are loaded without limits of their own.
+        max_components: how many may be loaded at a time; None without limit.
+        stop_timeout: seconds for all components together to stop when the system is left.
+        host: makes the guests; a `WasmtimeEngine` of its own by default. One that is given is not closed.
+        clock: the running event loop unless a test moves its own.
+
+    Raises:
+        InvalidId: The name cannot be part of an id.
+        ConfigError: A number is not one, or out of its range.
+    """
+
+    def __init__(
+        self,
+        name: str = "app",
+        *,
+        limits: Limits | None = None,
+        max_components: int | None = None,
+        stop_timeout: float = DEFAULT_STOP_TIMEOUT,
+        host: GuestHost | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = Settings(
+            host_id=name, limits=limits or Limits(), max_components=max_components, stop_timeout=stop_timeout
+        )
+        self._given_host, self._clock = host, clock
+        self._observatory = Observatory()
+        self._entered: tuple[RootTask, Parts] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the engine and the supervisor.
+
+        Raises:
+            EngineCreation: There is no engine for these settings.
+            RuntimeError: It was entered before.
+        """
+        if self._entered is not None:
+            raise RuntimeError("an ActorSystem is entered once")
+        host = self._given_host or WasmtimeEngine()
+        root = await RootTask("airssys system").__aenter__()
+        self._entered = root, build(self._settings, host, self._observatory, root.group, self._clock)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the components, or kill them when an exception leaves; afterwards nothing of the system runs.
+
+        Cancellation: the components that are left are killed and everything is closed before it goes on.
+        """
+        root, parts = self._running()
+        try:
+            await parts.supervisor.aclose(kill=exc_type is not None)
+        finally:
+            try:
+                await root.__aexit__(exc_type, exc, traceback)
+            finally:
+                if self._given_host is None:
+                    with anyio.CancelScope(shield=True):
+                        await parts.host.aclose()
+                self._observatory.end()
+
+    async def load(
+        self,
+        id: ComponentId,  # noqa: A002 - the stable name
+        source: Source,
+        *,
+        capabilities: Capabilities | None = None,
+        limits: Limits | None = None,
+        restart: Restart | str = Restart.TRANSIENT,
+        config: object = None,
+        env: Mapping[str, str] | None = None,
+        execution: Execution | str = Execution.AUTO,
+        shutdown: Shutdown = DEFAULT_SHUTDOWN,
+    ) -> ActorHandle:
+        """Compile and start a component under a supervisor's care.
+
+        Args:
+            id: its address, free until now.
+            source: bytes, a path, or what `compile` gave.
+            capabilities: what it may do; None: nothing.
+            limits: what it may use; None: the system's.
+            restart: when it is started again, "permanent", "transient" or "temporary".
+            config: for its `initialize`, now and at each restart: bytes as they are, a str as UTF-8, a dict as JSON.
+            env: for its `initialize`.
+            execution: where its calls run, "auto", "loop" or "thread".
+            shutdown: seconds for the message in progress and `shutdown` when it is stopped; "brutal": none at all,
+                "infinite": no bound of its own.
+
+        Returns:
+            Its handle, once `initialize` has succeeded.
+
+        Raises:
+            AlreadyLoaded: The id is taken, also by a load under way.
+            InvalidId: The namespace is reserved.
+            ConfigError: A setting is wrong.
+            InvalidComponent: It is no component that can run here.
+            ExportNotFound: It does not fit the contract.
+            InstantiationFailed: It could not be started, `initialize` failed, or `max_components` are loaded.
+            ActorStopped: The system is being left.
+
+        Cancellation: as for a failure: nothing is left behind, and the id is free again.
+        """
+        _, parts = self._running()
+        spec = ChildSpec(
+            id=id,
+            compiled=source,
+            limits=limits or self._settings.limits,
+            config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, env),
+            policy=RestartPolicy(restart=restart),
+            execution=one_of(Execution, "execution", execution),
+            shutdown=shutdown,
+            outbox=parts.router,
+        )
+        self._reserve(parts, id)
+        try:
+            parts.guard.grant(id, capabilities or _NOTHING)
+            return self._handle(parts, await self._start(parts, spec))
+        except BaseException:
+            parts.guard.forget(id)
+            raise
+        finally:
+            parts.registry.release(id)
+
+    async def compile(self, source: Source, sha256: str | None = None) -> CompiledComponent:
+        """Compile a component once, for many loads.
+
+        Args:
+            source: bytes or a path.
+            sha256: the hexadecimal digest that it must have; None for any.
+
+        Raises:
+            InvalidComponent: It is no component that can run here, or its digest differs.
+            ExportNotFound: It does not fit the contract.
+
+        Cancellation: the result is lost.
+        """
+        _, parts = self._running()
+        compiled: CompiledComponent = await parts.host.compile(source, self._settings.limits, sha256)
+        return compiled
+
+    async def inspect(self, source: bytes | Path) -> ComponentReport:
+        """Say what a component imports and exports and whether it fits, without running it.
+
+        Raises:
+            InvalidComponent: It is none.
+
+        Cancellation: the result is lost.
+        """
+        _, parts = self._running()
+        return await parts.host.inspect(source, self._settings.limits)
+
+    async def unload(self, handle: ActorHandle, *, drain: bool = False) -> None:
+        """Stop a component and wait until it is gone; silent when it is gone already, or never was here.
+
+        The message in progress is finished and `shutdown` called, together within the component's grace period.
+
+        Args:
+            handle: which one.
+            drain: whether the messages that wait are handled first, within the same period; otherwise they end as
+                `ActorStopped`.
+
+        Cancellation: the stop goes on.
+        """
+        _, parts = self._running()
+        child = parts.registry.get(handle.id)
+        if child is not None and self._handle(parts, child) == handle:
+            await parts.supervisor.stop_child(child, drain=drain)
+
+    async def send(
+        self, sender: ComponentId | None, target: ComponentId, payload: Payload, content_type: str | None = None
+    ) -> None:
+        """Send a message by address, waiting for room in the mailbox.
+
+        Args:
+            sender: None or an id in the namespace `host`: host code, which needs no grant; a component's id: host code
+                that speaks for it, with no more than its grants.
+            target: who is to get it.
+            payload: any bytes.
+            content_type: what the guest is told of the payload's format.
+
+        Raises:
+            TargetNotFound: No component has this id.
+            CapabilityDenied: The sender has no grant.
+            DeliveryError: What else kept it from being accepted.
+            ConfigError: The content type is reserved.
+
+        Cancellation: the message will not be handled, unless it has started.
+        """
+        _, parts = self._running()
+        await parts.router.send(
+            sender or self._settings.host_id, target, payload, wait=None, content_type=check_content_type(content_type)
+        )
+
+    def get(self, id: ComponentId) -> ActorHandle | None:  # noqa: A002 - the stable name
+        """The handle of a loaded component, a failed one included; None when there is none."""
+        _, parts = self._running()
+        child = parts.registry.get(id)
+        return None if child is None else self._handle(parts, child)
+
+    def statistics(self) -> SystemStatistics:
+        """The whole system at this moment."""
+        _, parts = self._running()
+        observed = self._observatory
+        return SystemStatistics(
+            components={child.id: child.statistics() for child in parts.registry},
+            dead_letters=dict(observed.dead_letter_counts),
+            dropped_events=observed.events.dropped,
+            dropped_dead_letters=observed.dead_letters.dropped,
+            abandoned_threads=parts.host.abandoned_threads,
+        )
+
+    def events(self) -> Stream[Event]:
+        """What happens to components from now on, for one reader; ends with the system."""
+        return self._observatory.events.open()
+
+    def dead_letters(self) -> Stream[DeadLetter]:
+        """The messages that nobody handles from now on, for one reader; ends with the system."""
+        return self._observatory.dead_letters.open()
+
+    def record_dead_letter(self, letter: DeadLetter) -> None:
+        """Report a message that host code could not deliver or use."""
+        self._observatory.dead_letter(letter)
+
+    def _running(self) -> tuple[RootTask, Parts]:
+        if self._entered is None:
+            raise RuntimeError("the ActorSystem has not been entered; use `async with`")
+        return self._entered
+
+    def _handle(self, parts: Parts, child: Child) -> ActorHandle:
+        return ActorHandle(child, parts.router, parts.supervisor)
+
+    def _reserve(self, parts: Parts, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        """Keep the id for this load, if it may have it."""
+        if id.namespace == HOST_NAMESPACE:
+            raise InvalidId("namespace", id.namespace, "is reserved for host code")
+        most, registry = self._settings.max_components, parts.registry
+        if most is not None and len(registry) + registry.reserved >= most:
+            raise InstantiationFailed(f"{most} components are loaded, which is max_components", id)
+        registry.reserve(id)
+
+    async def _start(self, parts: Parts, spec: ChildSpec) -> Child:
+        compiled = await parts.host.compile(spec.compiled, spec.limits)
+        return await parts.supervisor.start_child(attrs.evolve(spec, compiled=compiled))
