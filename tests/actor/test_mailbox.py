@@ -134,6 +134,18 @@ async def test_waiting_for_room_ends_in_time(small: Mailbox[str], wait: float) -
     assert 1 == len(_take_all(small))
 
 
+async def test_a_sender_that_is_let_in_leaves_no_timer_behind(small: Mailbox[str]) -> None:
+    """A busy mailbox would gather one for each message."""
+    small.offer_nowait(_envelope(10))
+    waiting = await _started(small.offer(_envelope(), 1000))
+    small.take_nowait()
+    await waiting
+    loop = asyncio.get_running_loop()
+    assert not [
+        timer for timer in vars(loop)["_scheduled"] if not timer.cancelled() and timer.when() > loop.time() + 500
+    ]
+
+
 async def test_a_sender_that_gives_up_hands_its_place_on(small: Mailbox[str]) -> None:
     """The next one may fit where the first did not."""
     small.offer_nowait(_envelope(6))
@@ -191,22 +203,18 @@ async def test_a_message_that_has_started_is_not_withdrawn(small: Mailbox[str]) 
     assert (True, False) == (late.started, late.withdrawn)
 
 
-@pytest.mark.parametrize("what", ["message", "signal", "close"])
-async def test_whoever_waits_is_woken_by_what_comes(small: Mailbox[str], what: str) -> None:
-    """By the end of the mailbox too, as an error."""
+async def test_whoever_waits_is_woken_by_what_comes(small: Mailbox[str]) -> None:
+    """A message, a signal, or the end, which is an error."""
+    for come in (lambda: small.offer_nowait(_envelope()), lambda: small.put_signal("stop")):
+        waiting = await _started(small.wait())
+        assert not waiting.done()
+        come()
+        await waiting
+        _take_all(small)
     waiting = await _started(small.wait())
-    assert not waiting.done()
-    match what:
-        case "message":
-            small.offer_nowait(_envelope())
-            await waiting
-        case "signal":
-            small.put_signal("stop")
-            await waiting
-        case _:
-            small.close()
-            with pytest.raises(ActorStopped):
-                await waiting
+    small.close()
+    with pytest.raises(ActorStopped):
+        await waiting
 
 
 async def test_a_wake_up_survives_the_cancellation_of_who_waits(small: Mailbox[str]) -> None:
@@ -251,11 +259,11 @@ async def test_closing_gives_back_what_waits_and_refuses_the_rest(small: Mailbox
         small.offer_nowait(envelope)
     outside = await _started(small.offer(late := _envelope(), 5))
     assert inside == small.close(reason)
+    assert MailboxStatistics(0, 0, capacity=2, capacity_bytes=10, senders_waiting=0) == small.statistics()
     with pytest.raises(ActorStopped, match="demo/owner/0 has stopped: stopped: unloaded") as caught:
         await outside
     assert (reason, late.message) == (caught.value.reason, caught.value.message)
     assert [] == small.close()
-    assert MailboxStatistics(0, 0, capacity=2, capacity_bytes=10, senders_waiting=0) == small.statistics()
 
 
 async def test_a_closed_mailbox_refuses_every_offer(small: Mailbox[str]) -> None:
