@@ -35,7 +35,7 @@ from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, fra
 from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import SourceSpec
-from airssys_wasm.system.pipeline_stage import Stage, load_stage
+from airssys_wasm.system.pipeline_stage import Stage, load_stage, system_for
 from airssys_wasm.system.pipeline_summary import PipelineSummary, Progress
 from airssys_wasm.system.system import ActorSystem
 
@@ -51,9 +51,10 @@ _LINGER: Final = 0.02
 @final
 @attrs.define(eq=False)
 class Pipeline:
-    """One run of one plan; made for one `run`."""
+    """One run of one plan; made for one `run`, during which `system` is there to be looked at."""
 
     plan: Plan
+    system: ActorSystem | None = attrs.field(default=None, init=False)
     _stop: StopPipe | None = attrs.field(default=None, init=False)
     _ledger: Ledger | None = attrs.field(default=None, init=False)
     _stages: dict[str, Stage] = attrs.field(factory=dict, init=False)
@@ -78,9 +79,9 @@ class Pipeline:
         Cancellation: reading, asking and writing stop at once and the components are killed.
         """
         spec, started = self.plan.spec, time.perf_counter()
-        options = {"name": spec.name, "storage": spec.storage or ":memory:", "stop_timeout": spec.stop_timeout}
         with contextlib.closing(StopPipe()) as stop:
-            async with ActorSystem(**options) as system:
+            async with system_for(self.plan) as system:
+                self.system = system
                 sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
                 self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter, stop)
                 await self._build(system)
@@ -213,6 +214,7 @@ class Pipeline:
             results=self._results,
             errors=ledger.errors,
             lost=ledger.lost,
+            dead_letters={reason: count for reason, count in statistics.dead_letters.items() if count},
             seconds=seconds,
             stages=tuple(stage.summary(statistics) for stage in self._stages.values()),
             samples=tuple(ledger.samples),

@@ -6,17 +6,8 @@ from typing import Final, final
 import anyio
 import attrs
 
-from airssys_wasm.core.errors import (
-    ActorStopped,
-    AirssysError,
-    CapabilityDenied,
-    ComponentCrashed,
-    GuestError,
-    MailboxFull,
-    PayloadTooLarge,
-    PolicyViolation,
-    TargetNotFound,
-)
+from airssys_wasm.core.errors import ActorStopped, AirssysError, DeliveryError, PayloadTooLarge
+from airssys_wasm.core.exits import ExitKind
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
@@ -26,22 +17,14 @@ from airssys_wasm.system.pipeline_spec import OnError
 _SAMPLES: Final = 5
 """Error texts shown at the end of a run: enough to see what kind it is."""
 
-_REASONS: Final = {
-    ActorStopped: DeadLetterReason.ACTOR_STOPPED,
-    CapabilityDenied: DeadLetterReason.DENIED,
-    ComponentCrashed: DeadLetterReason.CRASHED,
-    GuestError: DeadLetterReason.GUEST_ERROR,
-    MailboxFull: DeadLetterReason.MAILBOX_FULL,
-    PayloadTooLarge: DeadLetterReason.PAYLOAD_TOO_LARGE,
-    PolicyViolation: DeadLetterReason.DENIED,
-    TargetNotFound: DeadLetterReason.TARGET_NOT_FOUND,
-}
-
 
 @final
 @attrs.define(eq=False)
 class Ledger:
-    """The errors of one run. `failure` is set once, by what ends the run; it cancels `scope` and wakes readers."""
+    """The errors of one run. What was offered to a component and refused or lost is in the dead letters already.
+
+    `failure` is set once, by what ends the run; it cancels `scope` and wakes readers.
+    """
 
     sender: ComponentId
     on_error: OnError
@@ -56,11 +39,14 @@ class Ledger:
     def error(self, target: ComponentId, payload: bytes, error: AirssysError) -> None:
         """A message was not handled: count it; a component that has ended, or `on_error = "stop"`, ends the run."""
         self.errors += 1
-        text = f"{target}: {error}"
+        text = str(error) if isinstance(error, DeliveryError) else f"{target}: {error}"  # the former names its target
         if len(self.samples) < _SAMPLES and text not in self.samples:
             self.samples.append(text)
-        self._dead_letter(target, payload, _REASONS.get(type(error), DeadLetterReason.WITHDRAWN), error)
-        if isinstance(error, ActorStopped):
+        if not isinstance(error, DeliveryError) or error.message is None:  # else the system has recorded it
+            refused = isinstance(error, PayloadTooLarge)
+            reason = DeadLetterReason.PAYLOAD_TOO_LARGE if refused else DeadLetterReason.GUEST_ERROR
+            self._dead_letter(target, payload, reason, error)
+        if isinstance(error, ActorStopped) and not (error.reason and error.reason.kind is ExitKind.INTERRUPTED):
             self.fail(f"{target} has failed: {error.reason or error}")
         elif self.on_error is OnError.STOP:
             self.fail(text)
@@ -80,5 +66,5 @@ class Ledger:
     def _dead_letter(
         self, target: ComponentId, payload: bytes, reason: DeadLetterReason, error: AirssysError | None
     ) -> None:
-        message = getattr(error, "message", None) or ComponentMessage(self.sender, payload)
+        message = ComponentMessage(self.sender, payload)
         self.record(DeadLetter(target, message, reason, error))

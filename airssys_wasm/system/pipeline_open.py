@@ -12,8 +12,7 @@ from airssys_wasm.core.problems import Problem
 from airssys_wasm.system.pipeline_file import parse_pipeline
 from airssys_wasm.system.pipeline_plan import Plan, plan_pipeline
 from airssys_wasm.system.pipeline_spec import PipelineSpec, SinkKind, SinkSpec, SourceKind, SourceSpec
-from airssys_wasm.system.pipeline_stage import load_stage
-from airssys_wasm.system.system import ActorSystem
+from airssys_wasm.system.pipeline_stage import load_stage, system_for
 
 STANDARD_STREAM: Final = Path("-")
 """As `--input` or `--output`: stdin or stdout."""
@@ -50,7 +49,7 @@ async def check_components(plan: Plan) -> None:
     """
     file = plan.spec.file
     problems: list[Problem] = []
-    async with ActorSystem(name=plan.spec.name, stop_timeout=plan.spec.stop_timeout) as system:
+    async with system_for(plan) as system:
         for spec in plan.components:
             report = await system.inspect(spec.path)
             problems += [Problem(file, spec.table, "path", text) for text in report.problems]
@@ -129,12 +128,10 @@ def _file_problems(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(spec.file, sink.table, "path", f"is a directory: {sink.path}")
         elif sink.path is not None:
             yield from _missing(spec, sink.table, sink.path.parent, directory=True)
-    if spec.storage is not None:
-        yield from _missing(spec, "[pipeline]", spec.storage.parent, directory=True, key="storage")
 
 
-def _missing(spec: PipelineSpec, table: str, path: Path, *, directory: bool, key: str = "path") -> Iterator[Problem]:
+def _missing(spec: PipelineSpec, table: str, path: Path, *, directory: bool) -> Iterator[Problem]:
     if not path.exists():
-        yield Problem(spec.file, table, key, f"there is no {'directory' if directory else 'file'} {path}")
+        yield Problem(spec.file, table, "path", f"there is no {'directory' if directory else 'file'} {path}")
     elif path.is_dir() is not directory:
-        yield Problem(spec.file, table, key, f"is {'no' if directory else 'a'} directory: {path}")
+        yield Problem(spec.file, table, "path", f"is {'no' if directory else 'a'} directory: {path}")

@@ -118,12 +118,11 @@ class SinkSpec:
 
 @attrs.frozen
 class PipelineSpec:
-    """A whole file. `storage` is a path or None for memory; `name` is the system's name."""
+    """A whole file; `name` is the system's name."""
 
     file: str
     name: str = "pipeline"
     on_error: OnError = OnError.COUNT
-    storage: Path | None = None
     stop_timeout: float = DEFAULT_STOP_TIMEOUT
     sources: tuple[SourceSpec, ...] = ()
     components: tuple[ComponentSpec, ...] = ()

@@ -8,11 +8,14 @@ import attrs
 from airssys_wasm.actor.handle import ActorHandle
 from airssys_wasm.core.errors import AirssysError, PipelineInvalid
 from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
 from airssys_wasm.core.observations import ActorState, SystemStatistics
 from airssys_wasm.core.problems import Problem
+from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
 from airssys_wasm.system.pipeline_ledger import Ledger
+from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import ComponentSpec
 from airssys_wasm.system.pipeline_summary import StageSummary
 from airssys_wasm.system.system import ActorSystem
@@ -110,6 +113,13 @@ class Stage:
         )
 
 
+def system_for(plan: Plan) -> ActorSystem:
+    """A system for the components of a plan; compiling goes by the largest binary that any of them may be."""
+    largest = max([component.limits.max_component_bytes for component in plan.components], default=None)
+    limits = Limits() if largest is None else Limits(max_component_bytes=largest)
+    return ActorSystem(plan.spec.name, limits=limits, stop_timeout=plan.spec.stop_timeout)
+
+
 async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> list[ActorHandle]:
     """Load all instances of a component, compiled once.
 
@@ -127,14 +137,15 @@ async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> lis
     return handles
 
 
-async def _load_instance(system: ActorSystem, spec: ComponentSpec, number: int, compiled: Compiled) -> ActorHandle:
+async def _load_instance(
+    system: ActorSystem, spec: ComponentSpec, number: int, compiled: CompiledComponent
+) -> ActorHandle:
     return await system.load(
         spec.instance_id(number),
         compiled,
         capabilities=spec.capabilities,
         limits=spec.limits,
         restart=spec.restart,
-        config=spec.config.data,
-        env=dict(spec.config.env),
+        config=spec.config,
         execution=spec.execution,
     )

@@ -1,6 +1,10 @@
 """What a run tells while it runs and when it has ended (pure)."""
 
+from collections.abc import Mapping
+
 import attrs
+
+from airssys_wasm.core.observations import DeadLetterReason
 
 
 @attrs.frozen
@@ -34,9 +38,9 @@ class PipelineSummary:
     """A run that has ended.
 
     `messages` came from sources, `results` were written to sinks; `errors` counts messages that failed anywhere,
-    `lost` those that were under way when the run had to end. Both are in the dead letters, `samples` are the first
-    different error texts. `failure` says what ended the run before its input ended; None when nothing did. `drained`
-    is True when it was asked to stop early.
+    `lost` those that were under way when the run had to end. Both are in the dead letters, here by reason; `samples`
+    are the first different error texts. `failure` says what ended the run before its input ended, None when nothing
+    did. `drained` is True when it was asked to stop early.
     """
 
     messages: int
@@ -47,6 +51,7 @@ class PipelineSummary:
     seconds: float
     stages: tuple[StageSummary, ...]
     samples: tuple[str, ...] = ()
+    dead_letters: Mapping[DeadLetterReason, int] = attrs.field(factory=dict)
     failure: str | None = None
     drained: bool = False
 
