@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from typing import Final, final
 
 import anyio
@@ -29,6 +30,7 @@ class BlockingThreads:
     def __init__(self, size: int = MAX_BLOCKING_THREADS) -> None:
         self._room = anyio.CapacityLimiter(size)
         self._abandoned = 0
+        self._lock = threading.Lock()
         self._count = 0
 
     @property
@@ -60,12 +62,14 @@ class BlockingThreads:
                 raise
 
     async def _leave_or_abandon(self, job: Job, name: str, thread: str) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(LEAVE_GRACE):
+        # A second cancellation ends the wait, not the duty to leave the call to its thread.
+        with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True), anyio.move_on_after(LEAVE_GRACE):
             await asyncio.wait([job.done])
         if job.done.done() or not job.abandon():
             await settled(job.done)
             return
-        self._abandoned += 1
+        with self._lock:
+            self._abandoned += 1
         _logger.warning(
             "%s blocks in WASI beyond its end; thread %s is abandoned (%d so far)", name, thread, self.abandoned
         )
@@ -81,7 +85,8 @@ class BlockingThreads:
             error = exc
         if job.end():
             call.retire()
-            self._abandoned -= 1
+            with self._lock:
+                self._abandoned -= 1
         elif error is not None:
             job.fail(error)
         else:

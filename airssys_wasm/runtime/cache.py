@@ -2,10 +2,12 @@
 
 Loading a compiled component is running native code. The directory therefore has to be this user's own and closed to
 others (mode 0700), or it is not used; a file is written under a temporary name and renamed when it is whole; its name
-holds the SHA-256 of the source, wasmtime's version and the engine's settings.
+holds the SHA-256 of the source, wasmtime's version and the engine's settings. wasmtime does not notice a flipped bit in
+native code, nor what a power cut leaves of a file, so that each file ends in the SHA-256 of all before it.
 """
 
 import contextlib
+import hashlib
 import logging
 import os
 import stat
@@ -22,6 +24,7 @@ DIRECTORY_VARIABLE: Final = "AIRSSYS_WASM_CACHE"
 """Environment variable with another cache directory; empty turns the cache off."""
 
 _PRIVATE: Final = 0o700
+_DIGEST_BYTES: Final = 32
 _logger = logging.getLogger("airssys_wasm.runtime")
 
 
@@ -51,6 +54,9 @@ class CompileCache:
         try:
             path = self._path(machine, digest)
             if path is None or not path.is_file():
+                return None
+            if not _is_whole(path):
+                self._complain(f"{path} is damaged")
                 return None
             return load_component(machine.engine, str(path))
         except (OSError, WasmtimeRefused) as exc:
@@ -86,11 +92,17 @@ class CompileCache:
             _logger.warning("compile cache: %s; components are compiled anew", problem)
 
 
+def _is_whole(path: Path) -> bool:
+    content = memoryview(path.read_bytes())
+    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest() == content[-_DIGEST_BYTES:]
+
+
 def _write(path: Path, component: Component) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         try:
             save_component(component, descriptor)
+            os.write(descriptor, hashlib.sha256(Path(temporary).read_bytes()).digest())
         finally:
             os.close(descriptor)
         Path(temporary).replace(path)

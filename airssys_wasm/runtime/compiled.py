@@ -1,18 +1,19 @@
 """A component that has been checked and compiled: what loading it, and inspecting it, starts from."""
 
+from collections.abc import Iterator
 from typing import Final, final
 
 import attrs
 from wasmtime.component import Component
 
-from airssys_wasm.core.errors import ExportNotFound
+from airssys_wasm.core.errors import ExportNotFound, InvalidComponent
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import ExportIndexes
 from airssys_wasm.runtime.abi.reader import Interface, exports_of, imports_of
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
-from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE
+from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE, VERSION
 from airssys_wasm.runtime.machine import Machine
 
 WASI_PREFIX: Final = "wasi:"
@@ -64,7 +65,7 @@ class CompiledComponent:
     wasi: bool = False
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
     builds: dict[bool, Build] = attrs.field(factory=dict, repr=False)
-    """By whether fuel is metered."""
+    """By whether fuel is metered; of the engine that used it last."""
 
 
 def fits(machine: Machine, component: Component, source: str) -> None:
@@ -72,11 +73,15 @@ def fits(machine: Machine, component: Component, source: str) -> None:
 
     Raises:
         ExportNotFound: The first export that is missing, or of another type.
+        InvalidComponent: An import of the contract has another type. wasmtime does not compare the types of host
+            functions, and arguments of another type must never be lifted.
     """
     problems = export_problems(exports_of(component, machine.engine))
     if problems:
         name, problem = problems[0]
         raise ExportNotFound(source, name, problem)
+    for name, problem in _mistyped(imports_of(component, machine.engine)):
+        raise InvalidComponent(source, f"import {name} {problem}")
 
 
 def uses_wasi(machine: Machine, component: Component) -> bool:
@@ -99,18 +104,29 @@ def export_problems(exports: dict[str, Interface]) -> list[tuple[str, str]]:
 
 def import_problems(imports: dict[str, Interface]) -> list[tuple[str, str]]:
     """Every import that this runtime does not provide, or provides with another type."""
-    problems = []
+    missing = [
+        (f"{name}#{function}" if function else name, "is not provided by the host")
+        for name, interface in imports.items()
+        for function in interface.functions
+        if not name.startswith(WASI_PREFIX) and function not in _provided(name)
+    ]
+    return [*missing, *_mistyped(imports)]
+
+
+def _mistyped(imports: dict[str, Interface]) -> Iterator[tuple[str, str]]:
+    """Every import that would be linked to a host function of another type."""
     for name, interface in imports.items():
-        if name.startswith(WASI_PREFIX) or not interface.functions:
-            continue
-        provided = IMPORTS.get(name)
+        provided = _provided(name)
         for function, kind in interface.functions.items():
-            shown = f"{name}#{function}" if function else name
-            if provided is None or function not in provided:
-                problems.append((shown, "is not provided by the host"))
-            elif _shape(kind) != _shape(provided[function]):
-                problems.append((shown, f"has type {kind} instead of {provided[function]}"))
-    return problems
+            expected = provided.get(function)
+            if expected is not None and _shape(kind) != _shape(expected):
+                yield f"{name}#{function}", f"has type {kind} instead of {expected}"
+
+
+def _provided(interface: str) -> dict[str, FuncType]:
+    """The host functions that wasmtime links to an interface: any version 1.x.y is taken for 1.0.0."""
+    name, _, version = interface.partition("@")
+    return IMPORTS.get(f"{name}@{VERSION}", {}) if version.partition(".")[0] == "1" else {}
 
 
 def _shape(kind: FuncType) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import threading
 from pathlib import Path
 from typing import Final, Self, final
 
@@ -132,14 +133,19 @@ class WasmtimeEngine:
         return report(machine, *await self._loader.load_unchecked(source, machine, limits))
 
     async def load_component(self, id: ComponentId, data: bytes) -> ComponentHandle:  # noqa: A002 - the stable name
-        """Compile, instantiate and initialize with default limits; see `RuntimeEngine`."""
+        """Compile, instantiate and initialize with default limits; see `RuntimeEngine`.
+
+        Raises:
+            InvalidComponent, ExportNotFound: As `compile`.
+            InstantiationFailed: As `start`; or `initialize` answered err, trapped or took too long.
+        """
         compiled = await self.compile(data, Limits())
         guest = await self.start(compiled, HostState(id))
         try:
             await guest.initialize(ComponentConfig())
         except BaseException as exc:
             await guest.aclose()
-            if isinstance(exc, GuestError):
+            if isinstance(exc, GuestError | ExecutionError):
                 raise InstantiationFailed(str(exc), id) from exc
             raise
         handle = ComponentHandle(id, next(self._handle_ids))
@@ -176,13 +182,12 @@ class WasmtimeEngine:
         """Unload what is left, end the threads; those stuck in a blocking import stay behind as daemons."""
         for handle in list(self._loaded):
             await self.unload_component(handle)
-        self._host.scheduler.close()
-        thread = self._host.reaper.close()
-        if thread is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(thread.join)
+        threads = self._host.scheduler.close() + self._host.reaper.close()
         for machine in self._machines.values():
-            machine.close()
+            threads += machine.close()
+        if threads:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_join, threads)
 
     def _machine(self, limits: Limits) -> Machine:
         metered = limits.max_fuel is not None
@@ -201,3 +206,8 @@ def _check_payload_limit(limits: Limits) -> None:
     if limits.max_payload_bytes > VALUE_PATH_MAX_PAYLOAD_BYTES:
         problem = f"is over {VALUE_PATH_MAX_PAYLOAD_BYTES}, the most that component values carry"
         raise ConfigError("max_payload_bytes", limits.max_payload_bytes, problem)
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()

@@ -15,6 +15,7 @@ This file is one call and one Store's calls; `scheduler.py` drives them. Facts a
 tests in `tests/runtime/test_wasmtime_contract.py`.
 """
 
+import asyncio
 import ctypes
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class Fiber:
         self.abandoned = False
         self.scope: anyio.CancelScope | None = None
         self.interrupted = False
+        self._left: asyncio.Event | None = None
         self._error = ctypes.c_void_p()
         self.error_address = ctypes.addressof(self._error)
         self._ticker = ticker
@@ -98,6 +100,19 @@ class Fiber:
         if self.scope is not None:
             self.interrupted = True
             self.scope.cancel()
+
+    async def stop(self) -> None:
+        """Interrupt the call in progress and wait until it has ended and no thread is at it; nothing without one."""
+        if self.scope is not None:
+            self._left = self._left or asyncio.Event()
+            self.interrupt()
+            await self._left.wait()
+
+    def leave(self) -> None:
+        """No call is in progress any more."""
+        self.scope = None
+        if self._left is not None:
+            self._left.set()
 
 
 @final

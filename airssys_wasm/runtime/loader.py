@@ -23,6 +23,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
 from airssys_wasm.runtime.cache import CompileCache
 from airssys_wasm.runtime.compiled import Build, CompiledComponent, fits, uses_wasi
+from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.traps import split
 
@@ -32,6 +33,9 @@ COMPILE_THREADS: Final = 2
 COMPONENT_HEADER: Final = b"\0asm\x0d\0\x01\0"
 MODULE_HEADER: Final = b"\0asm\x01\0\0\0"
 """The first eight bytes of a component and of a core module: magic, version, layer (component model binary format)."""
+
+_REMEMBERED: Final = 1024
+"""Digests whose conduct is remembered, so that a component that is loaded again is no stranger."""
 
 _MAGIC: Final = b"\0asm"
 _BYTES: Final = "component bytes"
@@ -89,6 +93,7 @@ class Loader:
     def __init__(self, cache: CompileCache) -> None:
         self._cache = cache
         self._room = anyio.CapacityLimiter(COMPILE_THREADS)
+        self._conducts: dict[str, Conduct] = {}
 
     async def load(
         self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None
@@ -102,7 +107,9 @@ class Loader:
         Cancellation: the thread goes on in the background and its result is dropped.
         """
         work = functools.partial(self._load, source, machine, limits, sha256)
-        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
+        compiled = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
+        compiled.conduct = self._conduct_of(compiled.digest)
+        return compiled
 
     async def load_unchecked(self, source: bytes | Path, machine: Machine, limits: Limits) -> tuple[Component, int]:
         """Compile a component that need not fit the contract; with the size of its binary.
@@ -119,12 +126,13 @@ class Loader:
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
 
     async def build(self, compiled: CompiledComponent, machine: Machine) -> Build:
-        """The component as this machine runs it; compiled now if no one has needed it before."""
-        if machine.metered not in compiled.builds:
+        """The component as this machine runs it; compiled now if it is not there, or there for another engine."""
+        build = compiled.builds.get(machine.metered)
+        if build is None or build.machine is not machine:
             work = functools.partial(self._build, compiled, machine)
             build = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
-            compiled.builds.setdefault(machine.metered, build)
-        return compiled.builds[machine.metered]
+            compiled.builds[machine.metered] = build
+        return build
 
     def _load(self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None) -> CompiledComponent:
         name, data = _read(source, limits.max_component_bytes)
@@ -137,6 +145,14 @@ class Loader:
         compiled.builds[machine.metered] = build
         compiled.wasi = uses_wasi(machine, build.component)
         return compiled
+
+    def _conduct_of(self, digest: str) -> Conduct:
+        """The record of this code, whoever loads it; the oldest is forgotten when there are too many."""
+        conduct = self._conducts.pop(digest, None) or Conduct()
+        if len(self._conducts) >= _REMEMBERED:
+            self._conducts.pop(next(iter(self._conducts)), None)
+        self._conducts[digest] = conduct
+        return conduct
 
     def _build(self, compiled: CompiledComponent, machine: Machine) -> Build:
         component = self._cache.get(machine, compiled.digest)
@@ -167,3 +183,5 @@ def _read(source: bytes | Path, max_bytes: int) -> tuple[str, bytes]:
             return str(source), file.read(max_bytes + 1)
     except OSError as exc:
         raise InvalidComponent(str(source), f"cannot be read: {exc.strerror or exc}") from exc
+    except ValueError as exc:  # a NUL in the path
+        raise InvalidComponent(str(source), f"cannot be read: {exc}") from exc

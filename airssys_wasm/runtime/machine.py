@@ -3,6 +3,7 @@
 There are two at most, plain and metered, since counting fuel is a property of compiled code.
 """
 
+import threading
 from importlib.metadata import version
 from typing import Final, final
 
@@ -17,8 +18,8 @@ from airssys_wasm.runtime.ticker import EpochTicker
 
 _WASMTIME_VERSION: Final = version("wasmtime")
 
-SETTINGS_VERSION: Final = 1
-"""Part of the compile cache's key; raise it with any change of the configuration below."""
+SETTINGS_VERSION: Final = 2
+"""Part of the compile cache's key; raise it with any change of the configuration below or of the files."""
 
 
 @final
@@ -40,9 +41,9 @@ class Machine:
         """What compiled code depends on besides its source."""
         return f"wasmtime-{_WASMTIME_VERSION}.settings-{SETTINGS_VERSION}.{'metered' if self.metered else 'plain'}"
 
-    def close(self) -> None:
+    def close(self) -> list[threading.Thread]:
         """End the ticker; the engine goes with the last component that was compiled for it."""
-        self.ticker.close()
+        return self.ticker.close()
 
 
 def _configuration(*, metered: bool) -> Config:

@@ -15,22 +15,30 @@ class Reaper:
         self._stores: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._closed = False
 
     def delete_store(self, store: int) -> None:
-        """Delete a Store soon; may be called from any thread."""
+        """Delete a Store soon, after `close` at once; may be called from any thread."""
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="airssys-reaper", daemon=True)
-                self._thread.start()
-        self._stores.put(store)
+            if not self._closed:
+                self._start_thread()
+                self._stores.put(store)
+                return
+        capi.store_delete(store)
 
-    def close(self) -> threading.Thread | None:
-        """Ask the thread to end after what it has; returns it for the caller to wait for, off the loop."""
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="airssys-reaper", daemon=True)
+            self._thread.start()
+
+    def close(self) -> list[threading.Thread]:
+        """Ask the thread to end after what it has; returns it, if there is one, for the caller to wait for."""
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stores.put(0)
-        return thread
+            thread, self._thread, self._closed = self._thread, None, True
+        if thread is None:
+            return []
+        self._stores.put(0)
+        return [thread]
 
     def _work(self) -> None:
         while store := self._stores.get():

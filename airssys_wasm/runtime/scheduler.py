@@ -1,6 +1,7 @@
 """Drives guest calls through the lanes: the loop first, then the background, then a thread (`lanes.py`)."""
 
 import asyncio
+import threading
 from enum import Enum
 from typing import Any, Final, final
 
@@ -45,9 +46,9 @@ class Scheduler:
         """Threads stuck in a blocking import."""
         return self._blocking.abandoned
 
-    def close(self) -> None:
-        """End the worker threads; those that are stuck stay behind as daemons."""
-        self._threads.close()
+    def close(self) -> list[threading.Thread]:
+        """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""
+        return self._threads.close()
 
     async def run(self, call: Call, conduct: Conduct, payload_bytes: int = 0, *, blocking: bool = False) -> Any:
         """Make one guest call and return its answer.
@@ -90,8 +91,8 @@ class Scheduler:
             try:
                 await self._drive(call, lane)
             finally:
-                fiber.scope = None
                 call.give_up()
+                fiber.leave()
         interrupted, fiber.interrupted = fiber.interrupted, False
         if not call.ended:
             raise Interrupted if interrupted else DeadlineExceeded(seconds)
@@ -118,7 +119,7 @@ class Scheduler:
 
     async def _background_slice(self, call: Call) -> bool:
         """One slice in the call's turn; True when the guest used it up, rather than ending or calling the host."""
-        await self._queue.turn()
+        await self._queue.turn(fresh=not call.fiber.future)
         before = call.fiber.guest_time
         self._step(call)
         return call.fiber.guest_time - before > TICK / 2

@@ -103,7 +103,8 @@ class GuestStore:
         self._fiber.interrupt()
 
     async def aclose(self) -> None:
-        """Give up the instance; an abandoned one is freed by its thread, should that come back."""
+        """Stop the call in progress and give up the instance; an abandoned one is freed by its thread, if ever."""
+        await self._fiber.stop()
         if not self._fiber.abandoned:
             self._free()
 
