@@ -139,10 +139,11 @@ def test_without_a_grant_the_answer_does_not_tell_of_the_target() -> None:
 
 
 def test_each_receive_from_of_a_target_has_to_admit() -> None:
-    """A further grant, which admits all by default, does not open what another one closes."""
+    """A further grant does not open what another one closes, whether it admits all or just this sender."""
     guard = _guard(send=["*"])
     guard.grant(TARGET, Capabilities(receive_from=["org/other/*"]))
     guard.grant(TARGET, Capabilities(send=["*"]))
+    guard.grant(TARGET, Capabilities(receive_from=["org/sender/*"]))
     assert not _may(guard, "send")
 
 
