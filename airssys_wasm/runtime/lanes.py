@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 from collections import deque
-from typing import Final, Protocol, final
+from typing import Final, Generic, Protocol, TypeVar, final
 
 import anyio
 
@@ -23,11 +23,14 @@ from airssys_wasm.runtime.ticker import TICK
 FREE_TURNS: Final = 8
 """Turns the loop has for itself after each background slice: a timer, an actor and an asker need two or three each."""
 
-THREAD_SLICE_TICKS: Final = 20
+THREAD_SLICE_TICKS: Final = 10
 """Ticks a call runs in a worker before another one's turn; longer slices do more work beside a busy loop."""
 
 POLL_THREADS: Final = max(1, min(4, os.cpu_count() or 1))
 """Workers for guests that compute; more would only share the same cores."""
+
+
+T = TypeVar("T")
 
 
 class Pollable(Protocol):
@@ -84,18 +87,49 @@ class LoopBudget:
 
 
 @final
+class Lines(Generic[T]):
+    """Those that have not run yet and those that go on, in a line each, served by turns.
+
+    A short call then waits for two slices at most, however many long ones there are, and a flood of short ones leaves
+    the long ones every other. May be used from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lines: tuple[deque[T], deque[T]] = (deque(), deque())
+        self._turn = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._lines[0] or self._lines[1])
+
+    def add(self, item: T, *, fresh: bool) -> None:
+        """Wait at the end of a line."""
+        self._lines[0 if fresh else 1].append(item)
+
+    def pop(self) -> T | None:
+        """The next one; None when both lines are empty."""
+        turn, self._turn = self._turn, self._turn ^ 1
+        for line in (self._lines[turn], self._lines[turn ^ 1]):
+            with contextlib.suppress(IndexError):
+                return line.popleft()
+        return None
+
+
+@final
 class RunQueue:
-    """Gives calls their turns on the loop, first come first served, with free turns of the loop between two."""
+    """Gives calls their turns on the loop, with free turns of the loop between two."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._lines: Lines[asyncio.Future[None]] = Lines()
         self._scheduled = False
 
-    async def turn(self) -> None:
-        """Wait until one slice may run; cancelling gives the turn to the next."""
+    async def turn(self, *, fresh: bool) -> None:
+        """Wait until one slice may run, of a call that has not run yet or of one that goes on.
+
+        Cancellation: the turn goes to the next.
+        """
         ready = self._loop.create_future()
-        self._waiting.append(ready)
+        self._lines.add(ready, fresh=fresh)
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._advance, FREE_TURNS)
@@ -105,12 +139,11 @@ class RunQueue:
         if turns:
             self._loop.call_soon(self._advance, turns - 1)
             return
-        while self._waiting:
-            ready = self._waiting.popleft()
-            if not ready.done():  # a cancelled call has left its turn to the next
+        while (ready := self._lines.pop()) is not None:
+            if not ready.done():
                 ready.set_result(None)
                 break
-        self._scheduled = bool(self._waiting)
+        self._scheduled = bool(self._lines)
         if self._scheduled:
             self._loop.call_soon(self._advance, FREE_TURNS)
 
@@ -165,7 +198,9 @@ class PollThreads:
 
     def __init__(self, size: int = POLL_THREADS) -> None:
         self._size = size
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: Lines[Job] = Lines()
+        self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """True for each job in the lines, False for each thread that is to end."""
         self._threads: list[threading.Thread] = []
 
     async def run(self, call: Pollable) -> bool:
@@ -176,7 +211,7 @@ class PollThreads:
         """
         job = Job(call, asyncio.get_running_loop())
         self._start_thread()
-        self._jobs.put(job)
+        self._put(job, fresh=True)
         try:
             return await asyncio.shield(job.done)
         except asyncio.CancelledError:
@@ -184,11 +219,16 @@ class PollThreads:
             await settled(job.done)
             raise
 
-    def close(self) -> None:
-        """End the threads after the jobs they have; waits for nothing."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        self._threads.clear()
+    def close(self) -> list[threading.Thread]:
+        """Ask the threads to end after the jobs they have; returns them for the caller to wait for, off the loop."""
+        threads, self._threads = self._threads, []
+        for _ in threads:
+            self._tokens.put(False)
+        return threads
+
+    def _put(self, job: Job, *, fresh: bool) -> None:
+        self._jobs.add(job, fresh=fresh)
+        self._tokens.put(True)
 
     def _start_thread(self) -> None:
         if len(self._threads) < self._size:
@@ -198,14 +238,17 @@ class PollThreads:
             thread.start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while self._tokens.get():
+            job = self._jobs.pop()
+            if job is None:
+                continue
             try:
                 again = self._slice(job)
             except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
                 job.fail(exc)
             else:
                 if again:
-                    self._jobs.put(job)
+                    self._put(job, fresh=False)
             del job
 
     def _slice(self, job: Job) -> bool:
@@ -217,7 +260,7 @@ class PollThreads:
                 return False
             if call.waiting:
                 break
-            if not self._jobs.empty():
+            if self._jobs:
                 return True
         job.report(ended=False)
         return False

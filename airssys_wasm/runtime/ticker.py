@@ -45,12 +45,12 @@ class EpochTicker:
         """The poll has returned."""
         self._polling.discard(key)
 
-    def close(self) -> None:
-        """End the thread and wait for it, at most about a tick."""
-        self._closed = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+    def close(self) -> list[threading.Thread]:
+        """Ask the thread to end, within a tick; returns it, if there is one, for the caller to wait for."""
+        with self._start_lock:
+            self._closed = True
+            self._wake.set()
+            return [] if self._thread is None else [self._thread]
 
     @property
     def running(self) -> bool:

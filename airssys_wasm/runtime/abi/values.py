@@ -179,10 +179,11 @@ def _lowered_in_chunks(value: "bytes | bytearray | memoryview") -> Any:
     """The images of a large list, in anonymous memory that is not cleared twice."""
     memory = mmap.mmap(-1, len(value) * VAL_BYTES)
     source = memoryview(value).cast("B")
-    template = bytearray(_BYTE_ITEM) * _CHUNK
+    images = bytearray(_BYTE_ITEM) * _CHUNK
     for start in range(0, len(source), _CHUNK):
         part = source[start : start + _CHUNK]
-        images = template[: len(part) * VAL_BYTES]
+        if len(part) < _CHUNK:
+            del images[len(part) * VAL_BYTES :]
         images[8::VAL_BYTES] = part
         memory[start * VAL_BYTES : (start + len(part)) * VAL_BYTES] = images
         time.sleep(0)
