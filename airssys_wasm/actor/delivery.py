@@ -49,7 +49,7 @@ class Asked:
     envelope: Envelope
     reply: "asyncio.Future[bytes | None]"
     due: float
-    timeout: float
+    timeout: float | None
     interrupt: bool
     room: anyio.CancelScope | None = None
     """Where it waits for room in the mailbox, while it does."""
@@ -71,8 +71,15 @@ class Asked:
     def expire(self) -> None:
         """End the ask with `RequestTimeout`, unless it has just ended."""
         if not self.reply.done():
-            outcome = self.give_up()
-            self.reply.set_exception(RequestTimeout(self.child.id, self.timeout, outcome, self.envelope.message))
+            outcome, timeout = self.give_up(), self.timeout or 0.0
+            self.reply.set_exception(RequestTimeout(self.child.id, timeout, outcome, self.envelope.message))
+
+    def abandon(self) -> None:
+        """Its task was cancelled: give up, or drop what came at the same moment and nobody will look at."""
+        if self.reply.cancelled():
+            self.give_up()
+        elif self.reply.done():
+            self.reply.exception()
 
 
 @final
@@ -110,6 +117,10 @@ class Delivery:
     observer: Observer
     _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop, init=False)
     _lanes: dict[float, Lane] = attrs.field(factory=dict, init=False)
+    _undated: Lane = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._undated = Lane(self.clock, on_empty=lambda: None)
 
     async def ask(
         self,
@@ -135,15 +146,21 @@ class Delivery:
 
         Cancellation: as a timeout, without the exception.
         """
-        reply = self._loop.create_future()
+        reply: asyncio.Future[bytes | None] = self._loop.create_future()
         envelope = Envelope(message, reply, callback)
         if timeout is None or timeout == math.inf:
-            return await self._answer(Asked(child, envelope, reply, math.inf, math.inf, interrupt))
-        lane = self._lanes.get(timeout) or self._open_lane(timeout)
-        asked = Asked(child, envelope, reply, self.clock.time() + timeout, timeout, interrupt)
+            lane, due = self._undated, math.inf
+        else:
+            lane, due = self._lanes.get(timeout) or self._open_lane(timeout), self.clock.time() + timeout
+        asked = Asked(child, envelope, reply, due, timeout, interrupt)
         lane.asks[asked] = None
         try:
-            return await self._answer(asked)
+            if not self._accepted(asked):
+                await self._wait_for_room(asked)
+            return await reply
+        except asyncio.CancelledError:
+            asked.abandon()
+            raise
         finally:
             lane.asks.pop(asked, None)
 
@@ -185,26 +202,18 @@ class Delivery:
             lane.timer.cancel()
         self._lanes.clear()
 
-    async def _answer(self, asked: Asked) -> bytes | None:
-        """Offer, wait for the reply, and see to it that a cancelled ask is given up."""
-        child, envelope, reply = asked.child, asked.envelope, asked.reply
+    def _accepted(self, asked: Asked) -> bool:
+        """Whether there was room for an ask."""
+        child, envelope = asked.child, asked.envelope
         try:
             self._check_size(child, envelope.message)
-            try:
-                child.mailbox.offer_nowait(envelope)
-            except MailboxFull:
-                await self._wait_for_room(asked)
+            child.mailbox.offer_nowait(envelope)
+        except MailboxFull:
+            return False
         except DeliveryError as exc:
             self._refused(child, envelope.message, exc)
             raise
-        try:
-            return await reply
-        except asyncio.CancelledError:
-            if reply.cancelled():
-                asked.give_up()
-            else:
-                reply.exception()  # it had come at the same moment; nobody will look at it
-            raise
+        return True
 
     async def _wait_for_room(self, asked: Asked) -> None:
         """Wait behind earlier senders; returns also when the ask has expired, its reply then says so."""
@@ -212,6 +221,9 @@ class Delivery:
         with anyio.CancelScope() as asked.room:
             try:
                 await asked.child.mailbox.offer(envelope, None)
+            except ActorStopped as exc:
+                self._refused(asked.child, envelope.message, exc)
+                raise
             except asyncio.CancelledError:
                 self._withdrawn(asked.child, envelope)
                 raise

@@ -7,6 +7,8 @@ import attrs
 from airssys_wasm.core.messages import check_content_type
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from airssys_wasm.actor.child import Child
     from airssys_wasm.core.exits import ExitReason
     from airssys_wasm.core.ids import ComponentId
@@ -21,9 +23,9 @@ DEFAULT_ASK_TIMEOUT: Final = 5.0
 class HandleOutbox(Protocol):
     """The way up for a handle's messages: the router of its system."""
 
-    async def ask(
+    def ask(
         self, child: "Child", payload: "Payload", timeout: float | None, content_type: str | None, *, interrupt: bool
-    ) -> bytes | None:
+    ) -> "Awaitable[bytes | None]":
         """Have a message handled and wait for the answer."""
         ...
 

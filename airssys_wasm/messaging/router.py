@@ -9,7 +9,7 @@ A message that is refused on its way goes to the dead letters, with the error th
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Final, final
 
 import attrs
@@ -43,12 +43,12 @@ class Router:
     observer: Observer
     _stamp: MessageMetadata = attrs.field(factory=MessageMetadata, init=False)
 
-    async def ask(
+    def ask(
         self, child: Child, payload: Payload, timeout: float | None, content_type: str | None, *, interrupt: bool
-    ) -> bytes | None:
+    ) -> Awaitable[bytes | None]:
         """Carry an ask of host code; see `Delivery.ask`."""
         message = self._stamped(self.host, payload, content_type)
-        return await self.delivery.ask(child, message, timeout, interrupt=interrupt)
+        return self.delivery.ask(child, message, timeout, interrupt=interrupt)
 
     async def tell(self, child: Child, payload: Payload, content_type: str | None) -> None:
         """Carry a message of host code, waiting for room."""
@@ -127,7 +127,7 @@ class Router:
     def _stamped(self, sender: ComponentId, payload: Payload, content_type: str | None) -> ComponentMessage:
         """The message as the target gets it: who it is from and may be answered to, and when it was sent."""
         now_ms = time.time_ns() // 1_000_000
-        stamp = self._stamp
+        stamp = self._stamp  # the same for all that are sent within a millisecond
         if stamp.timestamp_ms != now_ms or stamp.content_type != content_type or stamp.reply_to is not sender:
             stamp = self._stamp = MessageMetadata(None, sender, now_ms, content_type)
         data = payload if isinstance(payload, MessagePayload) else MessagePayload(as_bytes(payload))
