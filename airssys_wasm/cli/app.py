@@ -1,6 +1,6 @@
 """The program `airssys-wasm`: its commands and its version."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -23,7 +23,11 @@ app.command()(inspect)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"airssys-wasm {version('airssys-wasm')}")
+        try:
+            number = version("airssys-wasm")
+        except PackageNotFoundError:  # run from its sources
+            number = "(not installed)"
+        print(f"airssys-wasm {number}")
         raise typer.Exit
 
 

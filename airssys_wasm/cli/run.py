@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import anyio
 import typer
+from rich.console import Console
 
 from airssys_wasm.cli.outcome import Code, Debug, say, told
 from airssys_wasm.cli.run_view import ProgressView, show_summary
@@ -75,7 +76,7 @@ async def _heed_signals(pipeline: Pipeline) -> None:
 
 
 async def _show_progress(pipeline: Pipeline) -> None:
-    with ProgressView() as view:
+    with ProgressView(Console(stderr=True)) as view:
         while True:
             view.show(pipeline.progress())
             await anyio.sleep(_REFRESH_SECONDS)

@@ -17,7 +17,7 @@ from airssys_wasm.system.pipeline_summary import Progress as PipelineProgress
 class ProgressView:
     """A progress bar while it is entered; gone afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         columns = (
             SpinnerColumn(),
             BarColumn(),
@@ -25,7 +25,7 @@ class ProgressView:
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:

@@ -40,16 +40,16 @@ class Ledger:
         """A message was not handled: count it; a component that has ended, or `on_error = "stop"`, ends the run."""
         self.errors += 1
         text = str(error) if isinstance(error, DeliveryError) else f"{target}: {error}"  # the former names its target
-        if len(self.samples) < _SAMPLES and text not in self.samples:
-            self.samples.append(text)
         if not isinstance(error, DeliveryError) or error.message is None:  # else the system has recorded it
             refused = isinstance(error, PayloadTooLarge)
             reason = DeadLetterReason.PAYLOAD_TOO_LARGE if refused else DeadLetterReason.GUEST_ERROR
             self._dead_letter(target, payload, reason, error)
         if isinstance(error, ActorStopped) and not (error.reason and error.reason.kind is ExitKind.INTERRUPTED):
-            self.fail(f"{target} has failed: {error.reason or error}")
+            self.fail(f"{target} will not run again: {error.reason or error}")
         elif self.on_error is OnError.STOP:
             self.fail(text)
+        elif len(self.samples) < _SAMPLES and text not in self.samples:
+            self.samples.append(text)
 
     def lose(self, target: ComponentId, payload: bytes) -> None:
         """A message was under way when the run had to end."""

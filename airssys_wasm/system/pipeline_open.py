@@ -1,18 +1,19 @@
 """From the path of a pipeline file to a plan, or to everything that is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
 import attrs
 
-from airssys_wasm.core.errors import PipelineInvalid
+from airssys_wasm.core.errors import AirssysError, PipelineInvalid
 from airssys_wasm.core.problems import Problem
 from airssys_wasm.system.pipeline_file import parse_pipeline
 from airssys_wasm.system.pipeline_plan import Plan, plan_pipeline
-from airssys_wasm.system.pipeline_spec import PipelineSpec, SinkKind, SinkSpec, SourceKind, SourceSpec
+from airssys_wasm.system.pipeline_spec import ComponentSpec, PipelineSpec, SinkKind, SinkSpec, SourceKind, SourceSpec
 from airssys_wasm.system.pipeline_stage import load_stage, system_for
+from airssys_wasm.system.system import ActorSystem
 
 STANDARD_STREAM: Final = Path("-")
 """As `--input` or `--output`: stdin or stdout."""
@@ -50,16 +51,22 @@ async def check_components(plan: Plan) -> None:
     file = plan.spec.file
     problems: list[Problem] = []
     async with system_for(plan) as system:
-        for spec in plan.components:
-            report = await system.inspect(spec.path)
-            problems += [Problem(file, spec.table, "path", text) for text in report.problems]
-            if report.fits and spec.instances > 1 and spec.key is None:
-                try:
-                    await load_stage(system, attrs.evolve(spec, instances=2), file)
-                except PipelineInvalid as exc:
-                    problems += exc.problems
+        for component in plan.spec.components:
+            problems += await _component_problems(system, component, file)
     if problems:
         raise PipelineInvalid(file, problems)
+
+
+async def _component_problems(system: ActorSystem, spec: ComponentSpec, file: str) -> Sequence[Problem]:
+    try:
+        report = await system.inspect(spec.path)
+        if report.fits and spec.instances > 1 and spec.key is None:
+            await load_stage(system, attrs.evolve(spec, instances=2), file)
+    except PipelineInvalid as exc:
+        return exc.problems
+    except AirssysError as exc:
+        return [Problem(file, spec.table, "path", str(exc))]
+    return [Problem(file, spec.table, "path", f"{spec.path}: {text}") for text in report.problems]
 
 
 def _open(file: Path, new_input: Path | None, new_output: Path | None) -> Plan:

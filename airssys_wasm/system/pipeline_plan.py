@@ -90,10 +90,9 @@ def _nodes(spec: PipelineSpec) -> tuple[Node, ...]:
 
 def _targets(spec: PipelineSpec) -> dict[str, tuple[str, ...]]:
     """The targets of each name, in the order of the file; routes that name nothing are left out, doubles too."""
-    names = {node_name(node) for node in _nodes(spec)}
-    targets: dict[str, list[str]] = {name: [] for name in names}
+    targets: dict[str, list[str]] = {node_name(node): [] for node in _nodes(spec)}
     for route in spec.routes:
-        if {route.origin, route.target} <= names and route.target not in targets[route.origin]:
+        if {route.origin, route.target} <= targets.keys() and route.target not in targets[route.origin]:
             targets[route.origin].append(route.target)
     return {name: tuple(found) for name, found in targets.items()}
 

@@ -63,9 +63,11 @@ class Stage:
                 else:
                     await self._pass_on(answer)
                 self._under_way[number] = None
+                if ledger.failure is not None:  # a refusal comes without a turn of the loop, so without a cancellation
+                    return
         await self._flush(number, ledger)
         if handle.state is ActorState.FAILED:
-            ledger.fail(f"{handle.id} has failed")
+            ledger.fail(f"{handle.id} will not run again: it has failed")
         self._at_work -= 1
         if not self._at_work:
             for channel in self.ends:

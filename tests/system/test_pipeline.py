@@ -97,7 +97,7 @@ async def test_a_component_that_has_failed_ends_the_run(tmp_path: Path, restart:
     assert b"1" in found
     assert b"2" not in found
     assert summary.failure is not None
-    assert summary.failure.startswith("x/h/0 has failed")
+    assert summary.failure.startswith("x/h/0 will not run again")
     assert not summary.ok
 
 
