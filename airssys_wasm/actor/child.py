@@ -44,18 +44,23 @@ def _check_shutdown(_instance: "ChildSpec", _attribute: "attrs.Attribute[Shutdow
         raise ConfigError("shutdown", value, 'is none of "brutal", "infinite" and a positive number of seconds')
 
 
+def _check_limits(_instance: "ChildSpec", _attribute: "attrs.Attribute[Limits]", value: object) -> None:
+    if not isinstance(value, Limits):
+        raise ConfigError("limits", value, "is not Limits(...)")
+
+
 @final
 @attrs.frozen(kw_only=True)
 class ChildSpec:
     """How a component is to be run; `compiled` is what its `GuestHost` made of the binary.
 
     Raises:
-        ConfigError: `shutdown` is none of its words and no positive number.
+        ConfigError: `limits` is something else, `shutdown` is none of its words and no positive number.
     """
 
     id: ComponentId
     compiled: Any = attrs.field(repr=False)
-    limits: Limits = attrs.field(factory=Limits)
+    limits: Limits = attrs.field(factory=Limits, validator=_check_limits)
     config: ComponentConfig = attrs.field(factory=ComponentConfig)
     policy: RestartPolicy = attrs.field(factory=RestartPolicy)
     execution: Execution = Execution.AUTO

@@ -19,6 +19,11 @@ from airssys_wasm.system.events import Observatory
 __all__ = ["Parts", "Settings", "WasmtimeEngine", "build"]
 
 
+def _check_limits(_instance: "Settings", _attribute: "attrs.Attribute[Limits]", value: object) -> None:
+    if not isinstance(value, Limits):
+        raise ConfigError("limits", value, "is not Limits(...)")
+
+
 def _check_seconds(_instance: "Settings", attribute: "attrs.Attribute[float]", value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigError(attribute.name, value, "is not a positive, finite number of seconds")
@@ -44,7 +49,7 @@ class Settings:
     """
 
     host_id: ComponentId = attrs.field(converter=_host_id)
-    limits: Limits = attrs.field(factory=Limits, validator=attrs.validators.instance_of(Limits))
+    limits: Limits = attrs.field(factory=Limits, validator=_check_limits)
     max_components: int | None = attrs.field(default=None, validator=_check_count)
     stop_timeout: float = attrs.field(validator=_check_seconds)
 

@@ -14,7 +14,7 @@ from airssys_wasm.actor.restarts import RestartPolicy
 from airssys_wasm.actor.root import RootTask
 from airssys_wasm.actor.supervisor import DEFAULT_STOP_TIMEOUT
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
-from airssys_wasm.core.errors import InstantiationFailed, InvalidId
+from airssys_wasm.core.errors import ConfigError, InstantiationFailed, InvalidId
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import Payload, check_content_type
@@ -62,7 +62,10 @@ class ActorSystem:
         clock: Clock | None = None,
     ) -> None:
         self._settings = Settings(
-            host_id=name, limits=limits or Limits(), max_components=max_components, stop_timeout=stop_timeout
+            host_id=name,
+            limits=Limits() if limits is None else limits,
+            max_components=max_components,
+            stop_timeout=stop_timeout,
         )
         self._given_host, self._clock = host, clock
         self._observatory = Observatory()
@@ -146,13 +149,15 @@ class ActorSystem:
         spec = ChildSpec(
             id=id,
             compiled=source,
-            limits=limits or self._settings.limits,
+            limits=self._settings.limits if limits is None else limits,
             config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, env),
             policy=RestartPolicy(restart=restart),
             execution=one_of(Execution, "execution", execution),
             shutdown=shutdown,
             outbox=parts.router,
         )
+        if not isinstance(capabilities, Capabilities | None):
+            raise ConfigError("capabilities", capabilities, "is not Capabilities(...)")
         self._reserve(parts, id)
         try:
             parts.guard.grant(id, capabilities or _NOTHING)
