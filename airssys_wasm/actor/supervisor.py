@@ -80,7 +80,7 @@ class Supervisor:
         self._inbox: deque[Callable[[], None]] = deque()
         self._bell = asyncio.Event()
         self._root: RootTask | None = None
-        self._closing = self._closed = False
+        self._closing = self._leaving = self._closed = False
 
     async def __aenter__(self) -> Self:
         """Start supervising, in a task group of its own."""
@@ -113,21 +113,19 @@ class Supervisor:
         Args:
             kill: whether to kill all at once instead.
 
-        Cancellation: what is left is killed; no child survives.
+        Cancellation: what is left is killed, without waiting for it; whoever owns the task group does that.
         """
         self._closing = True
         try:
             if not kill:
                 await self._stop_in_order()
         finally:
+            self._leaving = True
             for child in tuple(self._children.all):
                 self._post(partial(self._children.kill, child, KILLED))
-            with anyio.CancelScope(shield=True):
-                for child in tuple(self._children.all):
-                    await self._until_gone(child)
-            self._closed = True
             self._bell.set()
-            self.delivery.close()
+        for child in tuple(self._children.all):
+            await self._until_gone(child)
 
     async def start_child(self, spec: ChildSpec) -> Child:
         """Start a component.
@@ -216,16 +214,18 @@ class Supervisor:
     async def _supervise(self) -> None:
         """Take one step after the other; only this task takes any."""
         try:
-            while not self._closed:
+            while self._inbox or self._children.all or not self._leaving:
                 self._bell.clear()
                 while self._inbox:
                     self._inbox.popleft()()
-                await self._bell.wait()
+                if self._children.all or not self._leaving:
+                    await self._bell.wait()
         finally:
             self._closing = self._closed = True
             self._children.abandon()
             for step in self._inbox:
                 step()
+            self.delivery.close()
 
     async def _stop_in_order(self) -> None:
         begun = self.clock.time()

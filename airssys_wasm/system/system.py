@@ -1,11 +1,11 @@
 """`ActorSystem`: what an application holds. Components are loaded into it, asked, told, and unloaded."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, final
 
-import anyio
 import attrs
 
 from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Child, ChildSpec, Shutdown
@@ -81,7 +81,8 @@ class ActorSystem:
         if self._entered is not None:
             raise RuntimeError("an ActorSystem is entered once")
         host = self._given_host or WasmtimeEngine()
-        root = await RootTask("airssys system").__aenter__()
+        root = RootTask("airssys system", partial(self._close, host))
+        await root.__aenter__()
         self._entered = root, build(self._settings, host, self._observatory, root.group, self._clock)
         return self
 
@@ -96,13 +97,7 @@ class ActorSystem:
         try:
             await parts.supervisor.aclose(kill=exc_type is not None)
         finally:
-            try:
-                await root.__aexit__(exc_type, exc, traceback)
-            finally:
-                if self._given_host is None:
-                    with anyio.CancelScope(shield=True):
-                        await parts.host.aclose()
-                self._observatory.end()
+            await root.__aexit__(exc_type, exc, traceback)
 
     async def load(
         self,
@@ -275,6 +270,12 @@ class ActorSystem:
 
     def _handle(self, parts: Parts, child: Child) -> ActorHandle:
         return ActorHandle(child, parts.router, parts.supervisor)
+
+    async def _close(self, host: GuestHost) -> None:
+        """The last of a system, once its components are gone."""
+        self._observatory.end()
+        if host is not self._given_host:
+            await host.aclose()
 
     def _reserve(self, parts: Parts, id: ComponentId) -> None:  # noqa: A002 - the stable name
         """Keep the id for this load, if it may have it."""
