@@ -18,7 +18,7 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, TypeVar, final
 
 import anyio
@@ -79,16 +79,16 @@ class Pipeline:
         Cancellation: reading, asking and writing stop at once and the components are killed.
         """
         spec, started = self.plan.spec, time.perf_counter()
-        with contextlib.closing(StopPipe()) as stop:
+        with contextlib.closing(StopPipe()) as stop, contextlib.closing(StopPipe()) as abort:
             async with system_for(self.plan) as system:
                 self.system = system
                 sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
-                self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter, stop)
+                self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter)
                 await self._build(system)
                 self._stop = stop
                 if self._drain_wanted:
                     stop.request()
-                await self._flow(ledger, stop)
+                await self._flow(ledger, stop, abort)
                 statistics = system.statistics()
         return self._summary(statistics, ledger, time.perf_counter() - started)
 
@@ -127,17 +127,17 @@ class Pipeline:
         ]
         return [channel for group in groups for channel in group]
 
-    async def _flow(self, ledger: Ledger, stop: StopPipe) -> None:
+    async def _flow(self, ledger: Ledger, stop: StopPipe, abort: StopPipe) -> None:
         """Read, ask and write until all is done; after a failure, what was answered is still written."""
         spec = self.plan.spec
         threads = anyio.CapacityLimiter(len(spec.sources) + len(spec.sinks))
         self._total_bytes = await _in_thread(threads, lambda: _total_bytes(spec.sources))
-        writers = await self._open_sinks(ledger, threads)
-        async with anyio.create_task_group() as writing:
+        writers = await self._open_sinks(ledger, abort, threads)
+        async with _requested_when_cancelled(abort), anyio.create_task_group() as writing:
             for writer in writers:
                 writing.start_soon(self._write, writer, ledger, threads)
             with ledger.scope:
-                async with anyio.create_task_group() as working:
+                async with _requested_when_cancelled(stop), anyio.create_task_group() as working:
                     for source in spec.sources:
                         working.start_soon(self._pump, source, ledger, stop, threads)
                     for stage in self._stages.values():
@@ -180,10 +180,10 @@ class Pipeline:
                 if not outlet.put_nowait(message):
                     await outlet.put(message)
 
-    async def _open_sinks(self, ledger: Ledger, threads: anyio.CapacityLimiter) -> list[Writer]:
+    async def _open_sinks(self, ledger: Ledger, abort: StopPipe, threads: anyio.CapacityLimiter) -> list[Writer]:
         writers: list[Writer] = []
         for sink in self.plan.spec.sinks:
-            writers.append(Writer(sink))
+            writers.append(Writer(sink, abort))
             try:
                 await _in_thread(threads, writers[-1].open)
             except OSError as exc:
@@ -221,6 +221,25 @@ class Pipeline:
             failure=ledger.failure,
             drained=self._cut_short and ledger.failure is None,
         )
+
+
+@contextlib.asynccontextmanager
+async def _requested_when_cancelled(pipe: StopPipe) -> AsyncIterator[None]:
+    """Wake the threads that wait beside this pipe when the block is cancelled, or has ended.
+
+    A task that waits for a thread is not cancelled before the thread is done.
+    """
+
+    async def request_at_the_end() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            pipe.request()
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(request_at_the_end)
+        yield
+        beside.cancel_scope.cancel()
 
 
 async def _in_thread(threads: anyio.CapacityLimiter, work: Callable[[], Result]) -> Result:

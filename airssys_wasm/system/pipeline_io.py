@@ -1,11 +1,14 @@
 """Reading sources and writing sinks, off the event loop.
 
-A thread reads a chunk, cuts it and hands a batch of messages over; a thread writes a batch. Reading waits for the
-descriptor and for the wish to stop at the same time, so that a silent stdin holds nothing up.
+A thread reads a chunk, cuts it and hands a batch of messages over; a thread writes a batch. Threads wait for their
+descriptor and for a `StopPipe` at the same time, so that neither a silent stdin nor a reader that has gone to sleep
+holds up the end of a run.
 """
 
+import contextlib
 import os
 import select
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, final
@@ -19,26 +22,38 @@ from airssys_wasm.system.pipeline_spec import Framing, SinkSpec, SourceKind, Sou
 CHUNK_BYTES: Final = 64 * KIB
 """What one read asks for: as much as a pipe holds, some 700 lines of a log for one visit to a thread."""
 
+_PIPE_BYTES: Final = select.PIPE_BUF
+"""A pipe that is ready takes as many without blocking (POSIX)."""
+
+_READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe opens before it has a writer
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _STDIN: Final = 0
 _STDOUT: Final = 1
 
 
 @final
 class StopPipe:
-    """The wish to stop reading, as a descriptor that threads can wait for beside their input."""
+    """The wish to stop, as a descriptor that threads can wait for beside their own."""
 
     def __init__(self) -> None:
         self.descriptor, self._write_end = os.pipe()
         self.requested = False
 
     def request(self) -> None:
-        """Wake every reader, now and from now on; may be called more than once."""
+        """Wake all that wait, now and from now on; may be called more than once."""
         if not self.requested:
             self.requested = True
             os.write(self._write_end, b"x")
 
+    def comes_before(self, descriptor: int, event: int) -> bool:
+        """Wait until the descriptor is ready, False, or stopping is requested, True."""
+        ready = select.poll()
+        ready.register(descriptor, event)
+        ready.register(self.descriptor, select.POLLIN)
+        return any(found == self.descriptor for found, _ in ready.poll())
+
     def close(self) -> None:
-        """Give the descriptors back, once no reader is left."""
+        """Give the descriptors back, once nobody waits."""
         self.requested = True
         os.close(self.descriptor)
         os.close(self._write_end)
@@ -90,21 +105,19 @@ class Reader:
         if self._inputs is None:
             self._inputs = iter(source_files(self.spec))
         for path in self._inputs:
-            self._descriptor = _STDIN if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = _STDIN if path is None else os.open(path, _READ_FLAGS)
             return True
         return False
 
     def _read_chunk(self) -> bytes | None:
         """Some bytes, none at the end of the file; None when stopping was requested first."""
         descriptor = self._descriptor
-        if descriptor is None or self.stop.requested:
-            return None
-        ready = select.poll()
-        ready.register(descriptor, select.POLLIN)
-        ready.register(self.stop.descriptor, select.POLLIN)
-        if any(found == self.stop.descriptor for found, _ in ready.poll()):
-            return None
-        return os.read(descriptor, CHUNK_BYTES)
+        while descriptor is not None and not self.stop.requested:
+            if self.stop.comes_before(descriptor, select.POLLIN):
+                break
+            with contextlib.suppress(BlockingIOError):  # another reader of the same pipe was faster
+                return os.read(descriptor, CHUNK_BYTES)
+        return None
 
     def _cut(self, chunk: bytes) -> Batch:
         messages = self.framer.feed(chunk) if chunk else self.framer.end()
@@ -121,7 +134,9 @@ class Writer:
     """One sink being written: call it from one thread at a time."""
 
     spec: SinkSpec
+    abort: StopPipe
     _descriptor: int | None = attrs.field(default=None, init=False)
+    _is_file: bool = attrs.field(default=False, init=False)
 
     @property
     def place(self) -> str:
@@ -134,11 +149,11 @@ class Writer:
         Raises:
             OSError: It cannot be made.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._descriptor = _STDOUT if self.spec.path is None else os.open(self.spec.path, flags, 0o666)
+        self._descriptor = _STDOUT if self.spec.path is None else os.open(self.spec.path, _WRITE_FLAGS, 0o666)
+        self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
 
     def write(self, messages: Sequence[bytes]) -> None:
-        """Write messages, each with a newline behind it when the framing is by line.
+        """Write messages, each with a newline behind it when the framing is by line; gives up when it is to abort.
 
         Raises:
             OSError: No reader is left, the disk is full, or the like.
@@ -146,12 +161,10 @@ class Writer:
         line = self.spec.framing is Framing.LINE
         data = memoryview(b"\n".join([*messages, b""]) if line else b"".join(messages))
         while data and self._descriptor is not None:
-            try:
-                data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:  # a terminal or pipe that another program made non-blocking
-                writable = select.poll()
-                writable.register(self._descriptor, select.POLLOUT)
-                writable.poll()
+            if not self._is_file and self.abort.comes_before(self._descriptor, select.POLLOUT):
+                return
+            with contextlib.suppress(BlockingIOError):  # another writer of the same pipe was faster
+                data = data[os.write(self._descriptor, data if self._is_file else data[:_PIPE_BYTES]) :]
 
     def close(self) -> None:
         """Close the file; stdout stays.

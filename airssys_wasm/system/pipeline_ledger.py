@@ -11,7 +11,6 @@ from airssys_wasm.core.exits import ExitKind
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
-from airssys_wasm.system.pipeline_io import StopPipe
 from airssys_wasm.system.pipeline_spec import OnError
 
 _SAMPLES: Final = 5
@@ -23,13 +22,12 @@ _SAMPLES: Final = 5
 class Ledger:
     """The errors of one run. What was offered to a component and refused or lost is in the dead letters already.
 
-    `failure` is set once, by what ends the run; it cancels `scope` and wakes readers.
+    `failure` is set once, by what ends the run; it cancels `scope`.
     """
 
     sender: ComponentId
     on_error: OnError
     record: Callable[[DeadLetter], None]
-    stop: StopPipe
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     errors: int = attrs.field(default=0, init=False)
     lost: int = attrs.field(default=0, init=False)
@@ -60,7 +58,6 @@ class Ledger:
         """End the run, saying why; what comes later is a consequence and not told."""
         if self.failure is None:
             self.failure = text
-            self.stop.request()
             self.scope.cancel()
 
     def _dead_letter(

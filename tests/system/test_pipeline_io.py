@@ -121,11 +121,11 @@ def test_the_size_of_stdin_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(("framing", "expected"), [(Framing.LINE, b"a\n\nb\n"), (Framing.BLOCK, b"ab")])
-def test_a_sink_adds_the_newline(tmp_path: Path, framing: Framing, expected: bytes) -> None:
+def test_a_sink_adds_the_newline(tmp_path: Path, stop: StopPipe, framing: Framing, expected: bytes) -> None:
     """Only where the framing is by line; the file is made anew."""
     path = tmp_path / "out"
     path.write_bytes(b"something longer than what comes")
-    writer = Writer(SinkSpec("out", SinkKind.FILE, path, framing))
+    writer = Writer(SinkSpec("out", SinkKind.FILE, path, framing), stop)
     writer.open()
     writer.write([])
     writer.write([b"a", b""])
@@ -135,13 +135,13 @@ def test_a_sink_adds_the_newline(tmp_path: Path, framing: Framing, expected: byt
     assert expected == path.read_bytes()
 
 
-def test_a_slow_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None:
+def test_a_slow_pipe_that_does_not_block_gets_everything(tmp_path: Path, stop: StopPipe) -> None:
     """Terminals are often left non-blocking by other programs."""
     path, got = tmp_path / "pipe", list[bytes]()
     os.mkfifo(path)
     thread = threading.Thread(target=lambda: got.append(path.read_bytes()))
     thread.start()
-    writer = Writer(SinkSpec("out", SinkKind.FILE, path))
+    writer = Writer(SinkSpec("out", SinkKind.FILE, path), stop)
     writer.open()
     os.set_blocking(writer._descriptor or 0, False)
     writer.write([b"x" * 500_000] * 3)
@@ -150,10 +150,26 @@ def test_a_slow_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None
     assert [(b"x" * 500_000 + b"\n") * 3] == got
 
 
-def test_a_full_disk_says_so() -> None:
+def test_a_full_disk_says_so(stop: StopPipe) -> None:
     """As the system says it."""
-    writer = Writer(SinkSpec("out", SinkKind.FILE, Path("/dev/full")))
+    writer = Writer(SinkSpec("out", SinkKind.FILE, Path("/dev/full")), stop)
     writer.open()
     with pytest.raises(OSError, match="No space left"):
         writer.write([b"x"])
     writer.close()
+
+
+def test_a_pipe_that_nobody_reads_does_not_hold_up_an_abort(tmp_path: Path, stop: StopPipe) -> None:
+    """The thread that waits to write wakes."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer = Writer(SinkSpec("out", SinkKind.FILE, path), stop)
+    writer.open()
+    thread = threading.Thread(target=writer.write, args=([b"x" * 1_000_000],))
+    thread.start()
+    stop.request()
+    thread.join(10)
+    assert not thread.is_alive()
+    writer.close()
+    os.close(descriptor)
