@@ -101,7 +101,7 @@ class _Variant:
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         name, payload = value if isinstance(value, tuple) and len(value) == 2 else (None, None)  # noqa: PLR2004
-        if name not in self.cases:
+        if not isinstance(name, str) or name not in self.cases:
             raise BadValue(f"{value!r} is no pair of a case ({', '.join(self.cases)}) and its value")
         data, codec = self.cases[name]
         return WORDS.pack(16, len(data), address_of(data), _pointer(codec, payload, "." + name, keep))
@@ -139,7 +139,10 @@ class Interned:
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image, or give back the one made before."""
-        known = self.images.get(value)
+        try:
+            known = self.images.get(value)
+        except TypeError:  # not hashable, so it is none of ours and the codec will say what is wrong
+            return self.codec.lower(value, keep)
         if known is None:
             if len(self.images) >= _MAX_INTERNED:
                 self.images.clear()

@@ -153,6 +153,8 @@ class ByteList:
         """Make the image; raises BadValue."""
         if not isinstance(value, bytes | bytearray | memoryview):
             raise BadValue(f"{type(value).__name__} is not bytes")
+        if isinstance(value, memoryview):  # whose items may be neither bytes nor in one piece
+            value = value.tobytes()
         if len(value) <= _CHUNK:
             images = bytearray(_BYTE_ITEM) * len(value)
             images[8::VAL_BYTES] = value

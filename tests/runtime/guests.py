@@ -1,0 +1,56 @@
+"""The built guests and short ways to talk to them."""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+from airssys_wasm.core.config import Execution
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
+from airssys_wasm.core.ports import Outbox
+from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.runtime.store import GuestStore
+
+GUESTS: Final = Path(__file__).parent.parent / "guests"
+SENDER: Final = ComponentId("host", "tests", "0")
+GUEST: Final = ComponentId("demo", "guest", "0")
+
+
+def binary(name: str) -> bytes:
+    """The component of a guest."""
+    return (GUESTS / f"{name}.wasm").read_bytes()
+
+
+def message(payload: bytes = b"", metadata: MessageMetadata | None = None) -> ComponentMessage:
+    """A message of the host's."""
+    return ComponentMessage(SENDER, payload, metadata or MessageMetadata())
+
+
+async def ask(guest: GuestStore, payload: bytes) -> bytes | None:
+    """Have a guest handle a payload."""
+    return await guest.handle_message(message(payload))
+
+
+async def said(guest: GuestStore, command: str) -> str:
+    """Have the hostile guest carry out a command; its answer as text."""
+    answer = await ask(guest, command.encode())
+    assert answer is not None
+    return answer.decode()
+
+
+class Start(Protocol):
+    """What the fixture `start` gives: a guest that is closed with the test."""
+
+    async def __call__(
+        self,
+        source: str | bytes | CompiledComponent = "hostile",
+        *,
+        limits: Limits | None = None,
+        config: str | None = None,
+        env: dict[str, str] | None = None,
+        execution: Execution = Execution.AUTO,
+        outbox: Outbox | None = None,
+        component: ComponentId = GUEST,
+    ) -> GuestStore:
+        """Compile, start and initialize a guest: a name of `tests/guests`, a binary, or a compiled component."""
+        ...
