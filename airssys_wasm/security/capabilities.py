@@ -9,9 +9,10 @@ from airssys_wasm.core.errors import ConfigError
 
 MessageAction = Literal["send", "request", "broadcast"]
 StorageAction = Literal["read", "write"]
-Action = MessageAction | StorageAction
+Action = MessageAction | Literal["storage.read", "storage.write"]
 
 STORAGE_ACTIONS: Final = ("read", "write")
+ACTIONS: Final[tuple[Action, ...]] = ("send", "request", "broadcast", "storage.read", "storage.write")
 
 _ANYTHING: Final = "*"
 _BELOW: Final = "/*"
@@ -34,11 +35,20 @@ def _pattern_problem(text: object) -> str | None:
     return None
 
 
-def _checked(text: str) -> str:
+def check_pattern(field: str, text: str) -> str:
+    """Take a pattern as it is.
+
+    Raises:
+        ConfigError: It is none; the error names the field.
+    """
     problem = _pattern_problem(text)
     if problem:
-        raise ConfigError("pattern", text, problem)
+        raise ConfigError(field, text, problem)
     return text
+
+
+def _checked(text: str) -> str:
+    return check_pattern("pattern", text)
 
 
 @final
@@ -103,12 +113,7 @@ def _items(field: str, values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _patterns(field: str, values: Iterable[str]) -> tuple[str, ...]:
-    items = _items(field, values)
-    for item in items:
-        problem = _pattern_problem(item)
-        if problem:
-            raise ConfigError(field, item, problem)
-    return items
+    return tuple(check_pattern(field, item) for item in _items(field, values))
 
 
 def _storage_actions(values: Iterable[str]) -> tuple[str, ...]:
@@ -193,7 +198,7 @@ class Capabilities:
         """
         if action in self._targets:
             return _first_match(self._targets[action], resource)
-        return action if action in self.storage else None
+        return action if any(action == f"storage.{item}" for item in self.storage) else None
 
     def admits(self, sender: str) -> str | None:
         """Find the pattern of `receive_from` that lets messages of a sender in; None when there is none."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airssys_wasm.core.errors import ConfigError
-from airssys_wasm.security.capabilities import Action, Capabilities, Pattern
+from airssys_wasm.security.capabilities import ACTIONS, Capabilities, Pattern, StorageAction
 
 PATTERN_FIELDS = ["send", "request", "broadcast", "receive_from"]
 LIST_FIELDS = [*PATTERN_FIELDS, "storage"]
@@ -113,8 +113,7 @@ def test_nothing_is_granted_by_default() -> None:
         nothing.wasi,
     )
     assert ("*",) == nothing.receive_from
-    actions: list[Action] = ["send", "request", "broadcast", "read", "write"]
-    assert [None] * 5 == [nothing.permits(action, "a/b/0") for action in actions]
+    assert [None] * 5 == [nothing.permits(action, "a/b/0") for action in ACTIONS]
 
 
 @pytest.mark.parametrize("make", [list, tuple, set, frozenset, iter, lambda items: (item for item in items)])
@@ -182,9 +181,8 @@ def test_no_wasi_capability_can_be_granted(wasi: Any) -> None:
 def test_send_permits_the_others_and_they_only_themselves(granted: str, permitted: set[str]) -> None:
     """Storage follows from none of them."""
     capabilities = _with(granted, ["a/*"])
-    actions: list[Action] = ["send", "request", "broadcast", "read", "write"]
-    assert permitted == {action for action in actions if capabilities.permits(action, "a/b/0")}
-    assert permitted & {"read"} == {action for action in actions if capabilities.permits(action, "x/b/0")}
+    assert permitted == {action for action in ACTIONS if capabilities.permits(action, "a/b/0")}
+    assert permitted & {"storage.read"} == {action for action in ACTIONS if capabilities.permits(action, "x/b/0")}
 
 
 def test_what_is_no_action_is_never_permitted() -> None:
@@ -194,11 +192,11 @@ def test_what_is_no_action_is_never_permitted() -> None:
 
 
 @pytest.mark.parametrize("action", ["read", "write"])
-def test_neither_storage_action_implies_the_other(action: Action) -> None:
-    """The action itself is what permits."""
+def test_neither_storage_action_implies_the_other(action: StorageAction) -> None:
+    """The action itself is what permits; nothing of messages follows."""
     capabilities = Capabilities(storage=[action])
-    expected = {"read": None, "write": None} | {action: action}
-    assert expected == {"read": capabilities.permits("read", "key"), "write": capabilities.permits("write", "key")}
+    permitted = {name: capabilities.permits(name, "a/b/0") for name in ACTIONS}
+    assert dict.fromkeys(ACTIONS) | {f"storage.{action}": f"storage.{action}"} == permitted
 
 
 def test_the_first_pattern_that_matches_is_the_reason() -> None:

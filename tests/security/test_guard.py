@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 from airssys_wasm.core.errors import CapabilityDenied
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.security.capabilities import Action, Capabilities, MessageAction
-from airssys_wasm.security.guard import Decision, Grant, Guard
+from airssys_wasm.security.capabilities import ACTIONS, Action, Capabilities, MessageAction, StorageAction
+from airssys_wasm.security.decision import Decision
+from airssys_wasm.security.grants import Grant
+from airssys_wasm.security.guard import Guard
 
 SENDER = ComponentId("org", "sender", "0")
 TARGET = ComponentId("org", "target", "0")
 NEIGHBOUR = ComponentId("org", "target2", "0")
 HOST = ComponentId("host", "app", "0")
 MESSAGE_ACTIONS: list[MessageAction] = ["send", "request", "broadcast"]
-ACTIONS: list[Action] = [*MESSAGE_ACTIONS, "read", "write"]
 
 
 def _guard(**fields: Any) -> Guard:
@@ -24,7 +25,7 @@ def _guard(**fields: Any) -> Guard:
     return guard
 
 
-def _may(guard: Guard, action: Action, target: ComponentId | str = TARGET, now: float = 0.0) -> bool:
+def _may(guard: Guard, action: Action, target: ComponentId = TARGET, now: float = 0.0) -> bool:
     return guard.check(SENDER, action, target, now).granted
 
 
@@ -60,7 +61,9 @@ def test_a_grant_permits_from_the_next_decision_on() -> None:
     guard = Guard()
     assert not _may(guard, "send")
     guard.grant(SENDER, Capabilities(send=["org/target/*"]))
-    assert Decision(True, "org/target/*", SENDER, "send", "org/target/0") == guard.check(SENDER, "send", TARGET, 0.0)
+    assert Decision(True, "grant org/target/*", SENDER, "send", "org/target/0") == guard.check(
+        SENDER, "send", TARGET, 0.0
+    )
     guard.authorise_message(SENDER, "send", TARGET, 0.0)
 
 
@@ -74,14 +77,14 @@ def test_a_grant_for_one_component_is_not_one_for_another() -> None:
     """Grants are kept by the whole id."""
     guard = _guard(send=["*"], storage=["read"])
     assert not guard.check(NEIGHBOUR, "send", TARGET, 0.0).granted
-    assert not guard.check(NEIGHBOUR, "read", "key", 0.0).granted
+    assert not guard.check(NEIGHBOUR, "storage.read", NEIGHBOUR, 0.0).granted
 
 
 def test_grants_add_up() -> None:
     """A later grant takes nothing away."""
     guard = _guard(send=["org/target/*"])
     guard.grant(SENDER, Capabilities(storage=["read"]))
-    assert {"send", "request", "broadcast", "read"} == {action for action in ACTIONS if _may(guard, action)}
+    assert {"send", "request", "broadcast", "storage.read"} == {action for action in ACTIONS if _may(guard, action)}
     assert 2 == len(guard.grants(SENDER))
 
 
@@ -90,7 +93,7 @@ def test_a_grant_holds_up_to_its_last_second(now: float, granted: bool) -> None:
     """It has expired when `now > expires_at`."""
     guard = Guard()
     guard.grant(SENDER, Capabilities(send=["*"], storage=["write"]), expires_at=10.0)
-    assert (granted, granted) == (_may(guard, "send", now=now), _may(guard, "write", "key", now=now))
+    assert (granted, granted) == (_may(guard, "send", now=now), _may(guard, "storage.write", now=now))
 
 
 def test_an_expiring_grant_expires_beside_a_lasting_one() -> None:
@@ -160,10 +163,19 @@ def test_taking_rights_from_a_target_does_not_open_it() -> None:
 
 
 def test_receive_from_is_not_about_storage() -> None:
-    """A key that looks like an id is still a key."""
-    guard = _guard(storage=["read"])
-    guard.grant(TARGET, Capabilities(receive_from=[]))
-    assert Decision(True, "read", SENDER, "read", str(TARGET)) == guard.check(SENDER, "read", str(TARGET), 0.0)
+    """A component that receives from nobody still reads what is its own."""
+    guard = _guard(storage=["read"], receive_from=[])
+    assert Decision(True, "grant storage.read", SENDER, "storage.read", str(SENDER)) == guard.check(
+        SENDER, "storage.read", SENDER, 0.0
+    )
+    guard.authorise_storage(SENDER, "read", 0.0)
+
+
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_storage_is_refused_without_a_grant(action: StorageAction) -> None:
+    """The resource is the component whose storage it is."""
+    with pytest.raises(CapabilityDenied, match=f"org/sender/0 may not storage.{action} org/sender/0: no grant"):
+        _guard(send=["*"]).authorise_storage(SENDER, action, 0.0)
 
 
 def test_host_code_needs_no_grant_and_is_always_received() -> None:
