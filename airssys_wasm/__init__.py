@@ -63,6 +63,12 @@ from airssys_wasm.core.observations import SystemStatistics as SystemStatistics
 from airssys_wasm.core.ports import ComponentMetadata as ComponentMetadata
 from airssys_wasm.core.ports import HostState as HostState
 from airssys_wasm.core.ports import RuntimeEngine as RuntimeEngine
+from airssys_wasm.core.storage import InvalidKey as InvalidKey
+from airssys_wasm.core.storage import QuotaExceeded as QuotaExceeded
+from airssys_wasm.core.storage import StorageClaimed as StorageClaimed
+from airssys_wasm.core.storage import StorageError as StorageError
+from airssys_wasm.core.storage import StorageUnavailable as StorageUnavailable
+from airssys_wasm.core.storage import StorageUsage as StorageUsage
 from airssys_wasm.security.capabilities import Capabilities as Capabilities
 from airssys_wasm.system.builder import WasmtimeEngine as WasmtimeEngine
 from airssys_wasm.system.system import ActorSystem as ActorSystem
@@ -106,6 +112,7 @@ __all__ = [
     "Interrupted",
     "InvalidComponent",
     "InvalidId",
+    "InvalidKey",
     "Limits",
     "MailboxFull",
     "MailboxStatistics",
@@ -114,9 +121,14 @@ __all__ = [
     "PayloadTooLarge",
     "PipelineInvalid",
     "PolicyViolation",
+    "QuotaExceeded",
     "RequestTimeout",
     "Restart",
     "RuntimeEngine",
+    "StorageClaimed",
+    "StorageError",
+    "StorageUnavailable",
+    "StorageUsage",
     "Supervisor",
     "SystemStatistics",
     "TargetNotFound",

@@ -28,7 +28,8 @@
        ├─ PolicyViolation  (PermissionError)
        └─ PayloadTooLarge     (ValueError)
 
-Each class builds its own sentence from the data that it keeps as attributes.
+Each class builds its own sentence from the data that it keeps as attributes. `StorageError` and what is below it are
+in `core/storage.py`, with their tree.
 """
 
 from typing import TYPE_CHECKING, Literal

@@ -23,6 +23,7 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import ComponentMetadata
+from airssys_wasm.core.storage import InvalidKey, QuotaExceeded, StorageUnavailable
 from airssys_wasm.runtime.abi.values import Err, Ok, Value
 
 WitId = tuple[str, str, str]
@@ -111,4 +112,28 @@ MESSAGING_ERRORS: Final[dict[type[AirssysError], tuple[str, Callable[[Any], Any]
 def messaging_error(error: AirssysError) -> WitCase:
     """The messaging-error for an error of ours; delivery-failed for one the table does not name."""
     case, value = MESSAGING_ERRORS.get(type(error), ("delivery-failed", _text))
+    return (case, value(error) if value else None)
+
+
+def _reason(error: Any) -> Any:
+    return f"storage is unavailable: {error.reason}"
+
+
+def _permission_denied(_error: AirssysError) -> Any:
+    return "permission denied"
+
+
+STORAGE_ERRORS: Final[dict[type[AirssysError], tuple[str, Callable[[Any], Any] | None]]] = {
+    InvalidKey: ("invalid-key", _text),
+    QuotaExceeded: ("quota-exceeded", None),
+    StorageUnavailable: ("io-error", _reason),
+    CapabilityDenied: ("io-error", _permission_denied),
+    PolicyViolation: ("io-error", _permission_denied),
+}
+"""Why an operation on storage did not happen, as a case of storage-error; no text names a file of the host's."""
+
+
+def storage_error(error: AirssysError) -> WitCase:
+    """The storage-error for an error of ours; io-error without a reason for one the table does not name."""
+    case, value = STORAGE_ERRORS.get(type(error), ("io-error", lambda _: "storage failed"))
     return (case, value(error) if value else None)
