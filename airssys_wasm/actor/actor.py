@@ -35,8 +35,9 @@ from airssys_wasm.core.errors import (
     Trap,
 )
 from airssys_wasm.core.exits import ExitKind, ExitReason
+from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetterReason
-from airssys_wasm.core.ports import Clock, Guest, GuestHost
+from airssys_wasm.core.ports import Clock, Guest, GuestHost, HostState
 
 TURN_SECONDS: Final = 0.001
 """An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
@@ -63,6 +64,7 @@ class ComponentActor:
         self._guest: Guest | None = None
         self._current: Envelope | None = None
         self._order: Order | None = None
+        self._state: HostState | None = None
         self._scope = anyio.CancelScope()
 
     @property
@@ -125,17 +127,23 @@ class ComponentActor:
             reason = await self._serve(guest)
             await self._shutdown(guest)
         except Interrupted as exc:
-            return ExitReason(ExitKind.INTERRUPTED, exc.detail, exc)
+            return ExitReason(ExitKind.INTERRUPTED, "in the middle of a message", exc)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this actor and nobody else
             return ExitReason(ExitKind.CRASHED, str(exc) or type(exc).__name__, exc)
         return reason
 
     async def _setup(self) -> Guest:
         spec = self._child.spec
-        self._guest = guest = await self._host.start(spec.compiled, spec.host_state())
+        self._state = state = spec.host_state()
+        state.take_callback = self._take_callback
+        self._guest = guest = await self._host.start(spec.compiled, state)
         self._child.metadata = await guest.initialize(spec.config)
         self.ready = True
         return guest
+
+    def _take_callback(self, message: ComponentMessage) -> bool:
+        """Put the answer to a request of this instance into the mailbox."""
+        return self._child.mailbox.put_callback(Envelope(message, callback=True, instance=self._state))
 
     async def _serve(self, guest: Guest) -> ExitReason:
         """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`."""
@@ -166,8 +174,8 @@ class ComponentActor:
     async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
         """Have the guest handle one message and complete the ask; a guest that answers err goes on living."""
         child = self._child
-        if envelope.withdrawn:
-            child.lose(envelope, DeadLetterReason.WITHDRAWN)
+        if envelope.withdrawn or envelope.instance not in {None, self._state}:
+            child.lose(envelope, DeadLetterReason.REQUESTER_GONE)
             return
         self._current = envelope
         envelope.started = True
@@ -211,6 +219,7 @@ class ComponentActor:
 
     async def _close(self) -> None:
         """Close the guest, whatever is being cancelled; give up on it after `CLOSE_SECONDS`."""
+        self._end_requests()
         if self._guest is None:
             return
         with anyio.CancelScope(shield=True) as scope:
@@ -223,6 +232,14 @@ class ComponentActor:
                 timer.cancel()
         if scope.cancelled_caught:
             _log.error("%s did not close within %g s and was left behind", self._child.id, CLOSE_SECONDS)
+
+    def _end_requests(self) -> None:
+        """Requests belong to the instance: no answer reaches the next one."""
+        state = self._state
+        if state is not None:
+            state.take_callback = None
+            if state.outbox is not None:
+                state.outbox.forget(state)
 
 
 def _word(cause: BaseException | None) -> str:

@@ -92,8 +92,12 @@ class Waiters:
     def join(self) -> "asyncio.Future[None]":
         """A future of one's own."""
         future = asyncio.get_running_loop().create_future()
-        self._futures.append(future)
+        self.add(future)
         return future
+
+    def add(self, future: "asyncio.Future[None]") -> None:
+        """Complete this future too."""
+        self._futures.append(future)
 
     def settle(self, error: BaseException | None = None) -> None:
         """It has come, or it never will."""

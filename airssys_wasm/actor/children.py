@@ -14,6 +14,7 @@
 | stop | any other | kills the actor if there is one, gone |
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Final, final
@@ -31,12 +32,12 @@ from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.observations import ActorState, Event, EventKind, Observer
 from airssys_wasm.core.ports import Clock, GuestHost
 
-UNLOADED: Final = ExitReason(ExitKind.STOPPED)
+UNLOADED: Final = ExitReason(ExitKind.STOPPED, "on request")
 ABANDONED: Final = ExitReason(ExitKind.STOPPED, "its supervisor was cancelled")
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Children:
     """The children of one supervisor and the steps it takes with them; `post` puts a step into its inbox."""
 
@@ -119,8 +120,9 @@ class Children:
         begin = partial(self.post, partial(self.begin, child))
         child.timer = self.clock.call_at(self.clock.time() + delay, begin)
 
-    def restart(self, child: Child) -> None:
-        """Have a new instance, whatever state it is in; who waits for it has joined `child.starting`."""
+    def restart(self, child: Child, started: "asyncio.Future[None]") -> None:
+        """Have a new instance, whatever state it is in; `started` is completed when it has initialized."""
+        child.starting.add(started)
         match child.state:
             case ActorState.RUNNING if child.actor is not None:
                 child.actor.tell(Order.RESTART)

@@ -41,7 +41,7 @@ REFUSED: Final[Mapping[type[DeliveryError], DeadLetterReason]] = {
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Asked:
     """An ask under way: whom, what, and what is to happen when its time is over."""
 
@@ -83,7 +83,7 @@ class Asked:
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lane:
     """The asks with one timeout. The first is due first, so one timer does for all, and moves on when it rings."""
 
@@ -109,7 +109,7 @@ class Lane:
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Delivery:
     """Puts messages into mailboxes; each one that is refused goes to the dead letters and back to its sender."""
 
@@ -172,7 +172,11 @@ class Delivery:
 
         Cancellation: the message will not be handled, unless the guest has it already.
         """
-        envelope = Envelope(message)
+        await self.offer(child, Envelope(message), wait)
+
+    async def offer(self, child: Child, envelope: Envelope, wait: float | None) -> None:
+        """Put an envelope in; see `tell`."""
+        message = envelope.message
         try:
             self._check_size(child, message)
             await child.mailbox.offer(envelope, wait)

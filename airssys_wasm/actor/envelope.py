@@ -6,6 +6,7 @@ from typing import final
 import attrs
 
 from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.ports import HostState
 
 
 @final
@@ -22,6 +23,13 @@ class Envelope:
     callback: bool = False
     started: bool = False
     withdrawn: bool = False
+    instance: HostState | None = None
+    """The instance that a callback is for; None means whichever is there."""
+
+    @property
+    def reserved(self) -> bool:
+        """Whether it answers a request, which has had a place in the mailbox from the start."""
+        return self.instance is not None
 
     @property
     def size(self) -> int:

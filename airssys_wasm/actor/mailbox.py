@@ -1,6 +1,7 @@
 """An actor's mailbox: signals first, then messages in the order in which they were offered."""
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from typing import Generic, TypeVar, final
 
@@ -36,7 +37,9 @@ class Mailbox(Generic[Signal]):
     | fits always | nothing waits: one larger than `max_bytes` could otherwise never be delivered |
     | waits outside, first come first served | it does not fit, or others wait outside |
 
-    Signals have room always. `close` is not optional: an anyio channel that is collected unclosed warns.
+    Signals have room always. So have callbacks, which keep their place in the order: their number is bounded where
+    requests are made, so that a full mailbox never keeps an answer out. `close` is not optional: an anyio channel that
+    is collected unclosed warns.
     """
 
     component: ComponentId
@@ -48,12 +51,13 @@ class Mailbox(Generic[Signal]):
     _senders: "OrderedDict[asyncio.Future[bool], Envelope]" = attrs.field(factory=OrderedDict, init=False)
     _waiting: int = attrs.field(default=0, init=False)
     _waiting_bytes: int = attrs.field(default=0, init=False)
+    _callbacks: int = attrs.field(default=0, init=False)
     _bell: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _reason: ExitReason | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._inlet, self._outlet = anyio.create_memory_object_stream[Envelope](self.capacity)
+        self._inlet, self._outlet = anyio.create_memory_object_stream[Envelope](math.inf)
 
     async def offer(self, envelope: Envelope, wait: float | None) -> None:
         """Put a message in, after those who came earlier; does not yield when there is room.
@@ -92,6 +96,20 @@ class Mailbox(Generic[Signal]):
             self._signals.append(signal)
             self._ring()
 
+    def put_callback(self, envelope: Envelope) -> bool:
+        """Put a callback in, whatever waits; False once the mailbox is closed."""
+        if self._closed:
+            return False
+        self._inlet.send_nowait(envelope)
+        self._callbacks += 1
+        self._ring()
+        return True
+
+    @property
+    def callbacks_waiting(self) -> int:
+        """Callbacks that have not been taken."""
+        return self._callbacks
+
     def take_nowait(self) -> Signal | Envelope | None:
         """Take what is next, None when there is nothing; the room goes to senders that wait, as many as fit.
 
@@ -99,9 +117,12 @@ class Mailbox(Generic[Signal]):
         """
         if self._signals:
             return self._signals.popleft()
-        if not self._waiting:
+        if not (self._waiting or self._callbacks):
             return None
         envelope = self._outlet.receive_nowait()
+        if envelope.reserved:
+            self._callbacks -= 1
+            return envelope
         self._waiting -= 1
         self._waiting_bytes -= envelope.size
         if self._senders:
@@ -119,7 +140,7 @@ class Mailbox(Generic[Signal]):
         """
         if self._bell is not None:
             raise RuntimeError(f"two tasks wait at the mailbox of {self.component}")
-        while not (self._signals or self._waiting):
+        while not (self._signals or self._waiting or self._callbacks):
             if self._closed:
                 raise ActorStopped(self.component, self._reason)
             self._bell = asyncio.get_running_loop().create_future()
@@ -136,11 +157,11 @@ class Mailbox(Generic[Signal]):
         """
         if self._closed:
             return []
-        left = [self._outlet.receive_nowait() for _ in range(self._waiting)]
+        left = [self._outlet.receive_nowait() for _ in range(self._waiting + self._callbacks)]
         self._inlet.close()
         self._outlet.close()
         self._closed, self._reason = True, reason
-        self._waiting = self._waiting_bytes = 0
+        self._waiting = self._waiting_bytes = self._callbacks = 0
         for room in self._senders:
             _refuse(room)
         self._senders.clear()
@@ -148,7 +169,7 @@ class Mailbox(Generic[Signal]):
         return left
 
     def statistics(self) -> MailboxStatistics:
-        """A snapshot; signals are not counted."""
+        """A snapshot; signals and callbacks are not counted."""
         return MailboxStatistics(
             waiting=self._waiting,
             waiting_bytes=self._waiting_bytes,

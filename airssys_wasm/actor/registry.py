@@ -12,7 +12,7 @@ from airssys_wasm.core.messages import ComponentMessage
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Registry:
     """The children of a supervisor, in the order of their loads.
 

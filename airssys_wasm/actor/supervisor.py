@@ -176,8 +176,8 @@ class Supervisor:
         """
         if self._closed:
             raise ActorStopped(child.id, child.reason)
-        started = child.starting.join()
-        self._post(partial(self._children.restart, child))
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._post(partial(self._children.restart, child, started))
         await started
 
     async def wait_stopped(self, child: Child) -> ExitReason:

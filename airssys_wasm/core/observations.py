@@ -61,6 +61,7 @@ class DeadLetterReason(StrEnum):
     PAYLOAD_TOO_LARGE = "payload-too-large"
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
+    REQUESTER_GONE = "requester-gone"
 
 
 @attrs.frozen

@@ -93,6 +93,26 @@ class Outbox(Protocol):
         """Send to every target, going on past failures; returns those that failed."""
         ...
 
+    async def request(self, requester: "HostState", target: ComponentId, payload: bytes, *, timeout: float) -> str:
+        """Send a message whose answer comes as a callback to this very instance; the correlation id.
+
+        Raises:
+            DeliveryError: The message was not accepted; its class says why.
+        """
+        ...
+
+    def cancel_request(self, requester: "HostState", correlation_id: str) -> None:
+        """Forget a request of this instance; silent when there is none."""
+        ...
+
+    def forget(self, requester: "HostState") -> None:
+        """The instance has ended: forget all its requests."""
+        ...
+
+    def describe(self, sender: ComponentId, target: ComponentId) -> "ComponentInfo | None":
+        """What the sender may know of a component; None when there is none, or it may not send to it."""
+        ...
+
     def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
         """The components that the sender may send to."""
         ...
@@ -177,6 +197,16 @@ class Storage(Protocol):
         ...
 
 
+@attrs.frozen
+class ComponentInfo:
+    """What one component is told of another; `health` is healthy, degraded, unhealthy or unknown."""
+
+    id: ComponentId
+    name: str
+    version: str
+    health: str
+
+
 @attrs.define(eq=False)
 class HostState:
     """What belongs to one Store: whose it is, what it may use, where its messages go.
@@ -188,6 +218,8 @@ class HostState:
     limits: Limits = attrs.field(factory=Limits)
     outbox: Outbox | None = None
     execution: Execution = Execution.AUTO
+    take_callback: Callable[[ComponentMessage], bool] | None = None
+    """Puts the answer to a request of this instance into its mailbox; None once the instance has ended."""
     log: Callable[[str, str, Iterable[tuple[str, str]]], None] | None = None
     """Where the guest's log lines go: level, message, context. None until the runtime sets it."""
     storage: Storage | None = None

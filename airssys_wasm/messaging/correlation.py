@@ -15,15 +15,15 @@ from typing import final
 import attrs
 
 from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.ports import HostState
 
 
 @attrs.frozen
 class Pending:
-    """One request under way. `requester` is whatever stands for the instance that made it; a restart makes another."""
+    """One request under way; `requester` stands for the instance that made it, a restart makes another."""
 
     correlation_id: str
-    requester: object = attrs.field(repr=False)
-    requester_id: ComponentId
+    requester: HostState = attrs.field(repr=False)
     target: ComponentId
     expires_at: float
 
@@ -34,7 +34,7 @@ class PendingRequests:
 
     def __init__(self) -> None:
         self._open: dict[str, Pending] = {}
-        self._by_requester: dict[object, set[str]] = {}
+        self._by_requester: dict[HostState, set[str]] = {}
         self._due: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class PendingRequests:
         self._by_requester.setdefault(pending.requester, set()).add(pending.correlation_id)
         heapq.heappush(self._due, (pending.expires_at, pending.correlation_id))
 
-    def count(self, requester: object) -> int:
+    def count(self, requester: HostState) -> int:
         """How many requests of one instance have not ended."""
         return len(self._by_requester.get(requester, ()))
 
@@ -57,7 +57,7 @@ class PendingRequests:
             self._leave(pending)
         return pending
 
-    def cancel(self, correlation_id: str, requester: object) -> Pending | None:
+    def cancel(self, correlation_id: str, requester: HostState) -> Pending | None:
         """End a request for its own requester; None when there is none of that requester's."""
         pending = self._open.get(correlation_id)
         return self.resolve(correlation_id) if pending is not None and pending.requester is requester else None
@@ -71,7 +71,7 @@ class PendingRequests:
                 ended.append(pending)
         return ended
 
-    def forget(self, requester: object) -> list[Pending]:
+    def forget(self, requester: HostState) -> list[Pending]:
         """End all of an instance that is gone."""
         ids = sorted(self._by_requester.get(requester, ()))
         return [pending for correlation_id in ids if (pending := self.resolve(correlation_id)) is not None]

@@ -20,7 +20,9 @@ from airssys_wasm.actor.registry import Registry
 from airssys_wasm.core.errors import CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata, MessagePayload, Payload, as_bytes
-from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
+from airssys_wasm.core.observations import ActorState, DeadLetter, DeadLetterReason, Observer
+from airssys_wasm.core.ports import ComponentInfo, HostState
+from airssys_wasm.messaging.requests import Requests, new_correlation_id
 from airssys_wasm.security.capabilities import MessageAction
 from airssys_wasm.security.guard import Guard
 
@@ -30,9 +32,19 @@ _UNDELIVERED: Final = {
     TargetNotFound: DeadLetterReason.TARGET_NOT_FOUND,
 }
 
+_HEALTH: Final = {
+    ActorState.STARTING: "unknown",
+    ActorState.RUNNING: "healthy",
+    ActorState.RESTARTING: "degraded",
+    ActorState.STOPPING: "degraded",
+    ActorState.STOPPED: "unhealthy",
+    ActorState.FAILED: "unhealthy",
+}
+"""What a component's state means to others."""
+
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Router:
     """Carries messages of host code (`host` is its address) and of guests; the outbox of both."""
 
@@ -40,6 +52,7 @@ class Router:
     guard: Guard
     registry: Registry
     delivery: Delivery
+    requests: Requests
     observer: Observer
     _stamp: MessageMetadata = attrs.field(factory=MessageMetadata, init=False)
 
@@ -84,13 +97,50 @@ class Router:
         Cancellation: the message will not be handled, unless it has started.
         """
         message = self._stamped(sender, payload, content_type)
-        try:
-            self._authorise(message, action, target)
-            child = self.registry.by_id(target, message)
-        except DeliveryError as exc:
-            self.observer.dead_letter(DeadLetter(target, message, _UNDELIVERED[type(exc)], exc))
-            raise
+        child = self._resolved(message, action, target)
         await self.delivery.tell(child, message, 0 if target == sender else wait)
+
+    async def request(
+        self,
+        requester: HostState,
+        target: ComponentId,
+        payload: Payload,
+        *,
+        timeout: float,
+        content_type: str | None = None,
+    ) -> str:
+        """Carry a request; its answer comes to the requester's `handle-callback`, if the same instance is still there.
+
+        Args:
+            requester: the instance that asks.
+            target: who is asked.
+            payload: any bytes.
+            timeout: seconds until the callback says timeout; 0 at once.
+            content_type: what the target is told of the payload's format.
+
+        Returns:
+            The correlation id, which the callback carries.
+
+        Raises:
+            DeliveryError: It was not accepted; `MailboxFull` also when too many requests are under way.
+
+        Cancellation: the request is taken back; its message will not be handled, unless it has started.
+        """
+        sender, correlation_id = requester.component_id, new_correlation_id()
+        metadata = MessageMetadata(correlation_id, sender, time.time_ns() // 1_000_000, content_type)
+        message = ComponentMessage(sender, MessagePayload(as_bytes(payload)), metadata)
+        child = self._resolved(message, "request", target)
+        wait = 0 if target == sender else requester.limits.send_wait
+        await self.requests.make(requester, child, message, timeout, wait)
+        return correlation_id
+
+    def cancel_request(self, requester: HostState, correlation_id: str) -> None:
+        """Forget a request of this instance; silent when it has ended, or never was this one's."""
+        self.requests.cancel(requester, correlation_id)
+
+    def forget(self, requester: HostState) -> None:
+        """An instance has ended, and its requests with it."""
+        self.requests.forget(requester)
 
     async def broadcast(
         self, sender: ComponentId, targets: Sequence[ComponentId], payload: bytes, *, wait: float
@@ -116,9 +166,25 @@ class Router:
                 failed.append(target)
         return failed
 
+    def describe(self, sender: ComponentId, target: ComponentId) -> ComponentInfo | None:
+        """What a component may know of another: None for one that is not there, or that it may not send to."""
+        child = self.registry.get(target)
+        if child is None or not self.guard.reachable(sender, (target,), time.time()):
+            return None
+        return ComponentInfo(target, child.metadata.name, child.metadata.version, _HEALTH[child.state])
+
     def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
         """The components that the sender may send to."""
         return self.guard.reachable(sender, self.registry.ids(), time.time())
+
+    def _resolved(self, message: ComponentMessage, action: MessageAction, target: ComponentId) -> Child:
+        """Whom a message goes to, if it may; otherwise it is a dead letter."""
+        try:
+            self._authorise(message, action, target)
+            return self.registry.by_id(target, message)
+        except DeliveryError as exc:
+            self.observer.dead_letter(DeadLetter(target, message, _UNDELIVERED[type(exc)], exc))
+            raise
 
     def _authorise(self, message: ComponentMessage, action: MessageAction, target: ComponentId) -> None:
         if message.sender.namespace != HOST_NAMESPACE:

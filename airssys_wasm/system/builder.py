@@ -11,6 +11,7 @@ from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import Clock, GuestHost
+from airssys_wasm.messaging.requests import Requests
 from airssys_wasm.messaging.router import Router
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.security.guard import Guard
@@ -76,5 +77,6 @@ def build(
         host, observer=observatory, clock=clock, stop_timeout=settings.stop_timeout, registry=registry
     )
     supervisor.attach(group)
-    router = Router(settings.host_id, guard, registry, supervisor.delivery, observatory)
+    requests = Requests(registry, supervisor.delivery)
+    router = Router(settings.host_id, guard, registry, supervisor.delivery, requests, observatory)
     return Parts(host, guard, registry, supervisor, router)

@@ -11,6 +11,7 @@ from airssys_wasm.core.exits import ExitKind
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ActorState
+from airssys_wasm.messaging.requests import Requests
 from airssys_wasm.messaging.router import Router
 from airssys_wasm.security.guard import Guard
 from airssys_wasm.testing.clock import settle
@@ -22,7 +23,8 @@ from tests.actor.bench import HOST, Bench, component
 def router(bench: Bench) -> Router:
     """The way of the handles."""
     supervisor = bench.supervisor
-    return Router(HOST, Guard(), supervisor.registry, supervisor.delivery, bench.observer)
+    requests = Requests(supervisor.registry, supervisor.delivery)
+    return Router(HOST, Guard(), supervisor.registry, supervisor.delivery, requests, bench.observer)
 
 
 async def _handle(bench: Bench, router: Router, script: Script | None = None, **spec: Any) -> ActorHandle:

@@ -244,3 +244,26 @@ async def test_as_a_runtime_engine_it_loads_an_id_more_than_once() -> None:
             await supervisor.call_handle_message(first, message)
         assert MessagePayload(b"2") == await supervisor.call_handle_message(second, message)
         assert 3 == (await supervisor.load_component(component(), OBEDIENT)).handle_id
+
+
+async def test_restart_waits_for_its_own_instance(bench: Bench) -> None:
+    """Not for one that was starting anyway when it was asked for."""
+
+    async def on_initialize(guest: ScriptedGuest, _config: ComponentConfig) -> None:
+        await guest.pause()
+
+    script = Script(on_initialize=on_initialize)
+    starting = asyncio.create_task(bench.start(script=script))
+    await bench.host.until_paused(1)
+    bench.guest().resume()
+    child = await starting
+    first, second = [asyncio.create_task(bench.supervisor.restart(child)) for _ in range(2)]
+    await bench.host.until_paused(2)
+    bench.guest().resume()
+    await asyncio.gather(first, second)
+    assert (ActorState.RUNNING, 1) == (child.state, child.restarts)
+    third = asyncio.create_task(bench.supervisor.restart(child))
+    await bench.host.until_paused(3)
+    assert not third.done()
+    bench.guest().resume()
+    await third

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from airssys_wasm import ComponentId
+from airssys_wasm import ComponentId, HostState
 from airssys_wasm.messaging.correlation import Pending, PendingRequests
 
 REQUESTERS = [ComponentId("t", "a", "0"), ComponentId("t", "b", "0")]
@@ -19,7 +19,7 @@ class Requests(RuleBasedStateMachine):
         super().__init__()
         self.table = PendingRequests()
         self.model: dict[str, Pending] = {}
-        self.instances: list[object] = [object(), object()]
+        self.instances = [HostState(REQUESTERS[0]), HostState(REQUESTERS[1])]
         self.now = 0.0
         self.made = 0
 
@@ -27,7 +27,7 @@ class Requests(RuleBasedStateMachine):
     def open(self, who: int, wait: int) -> str:
         """A new request."""
         self.made += 1
-        pending = Pending(f"c{self.made}", self.instances[who], REQUESTERS[who], TARGET, self.now + wait)
+        pending = Pending(f"c{self.made}", self.instances[who], TARGET, self.now + wait)
         self.table.open(pending)
         self.model[pending.correlation_id] = pending
         return pending.correlation_id
@@ -64,7 +64,7 @@ class Requests(RuleBasedStateMachine):
         assert gone == {pending.correlation_id for pending in self.table.forget(instance)}
         for key in gone:
             del self.model[key]
-        self.instances[who] = object()
+        self.instances[who] = HostState(REQUESTERS[who])
 
     @invariant()
     def agree(self) -> None:
@@ -82,9 +82,9 @@ TestRequests = Requests.TestCase
 
 def test_requests_that_end_early_leave_nothing_in_the_table() -> None:
     """The list of due times does not grow with requests that were answered long ago."""
-    table = PendingRequests()
+    table, instance = PendingRequests(), HostState(REQUESTERS[0])
     for number in range(10_000):
-        table.open(Pending(str(number), "instance", REQUESTERS[0], TARGET, 1e9))
+        table.open(Pending(str(number), instance, TARGET, 1e9))
         table.resolve(str(number))
     assert (0, None) == (len(table), table.next_due())
     assert len(table._due) < 100

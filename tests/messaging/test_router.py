@@ -14,6 +14,7 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import DeadLetterReason
+from airssys_wasm.messaging.requests import Requests
 from airssys_wasm.messaging.router import Router
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.security.guard import Guard
@@ -53,7 +54,14 @@ async def office() -> AsyncIterator[Office]:
 
     host, observer, guard = ScriptedHost(), RecordingObserver(), Guard()
     async with Supervisor(host, observer=observer) as supervisor:
-        router = Router(HOST, guard, supervisor.registry, supervisor.delivery, observer)
+        router = Router(
+            HOST,
+            guard,
+            supervisor.registry,
+            supervisor.delivery,
+            Requests(supervisor.registry, supervisor.delivery),
+            observer,
+        )
         for id_ in (ONE, TWO, THREE):
             spec = ChildSpec(id=id_, compiled=Script(on_message=on_message), limits=SMALL, outbox=router, shutdown=0.01)
             await supervisor.start_child(spec)

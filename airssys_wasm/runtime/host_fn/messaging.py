@@ -15,7 +15,8 @@ BROADCAST_SECONDS: Final = 1.0
 _NAMED_FAILURES: Final = 10
 """Failed targets that a broadcast's error names; the rest is a number."""
 
-_UNAVAILABLE: Final = Err(("delivery-failed", "requests are not available in this version of the runtime"))
+LONGEST_TIMEOUT: Final = 86_400.0 * 365
+"""Seconds; a guest may ask for 2^64 ms."""
 
 
 def functions() -> dict[str, Callable[..., Awaitable[Any]]]:
@@ -60,14 +61,23 @@ async def self_id(state: HostState) -> WitId:
     return id_to_wit(state.component_id)
 
 
-async def request(_state: HostState, _target: WitId, _payload: bytes, _timeout_ms: int) -> Err:
-    """Requests are not carried yet; the guest is told so."""
-    return _UNAVAILABLE
+async def request(state: HostState, target: WitId, payload: bytes, timeout_ms: int) -> Ok | Err:
+    """As send; the answer comes to `handle-callback` with the correlation id that is returned here."""
+    try:
+        receiver = id_from_wit(target)
+        if state.outbox is None:
+            raise TargetNotFound(receiver)
+        seconds = min(timeout_ms / 1000, LONGEST_TIMEOUT)
+        return Ok(await state.outbox.request(state, receiver, payload, timeout=seconds))
+    except AirssysError as exc:
+        return Err(messaging_error(exc))
 
 
-async def cancel_request(_state: HostState, _request_id: str) -> Err:
-    """Requests are not carried yet; the guest is told so."""
-    return _UNAVAILABLE
+async def cancel_request(state: HostState, request_id: str) -> Ok:
+    """Forget a request of this very instance; ok also when there is none."""
+    if state.outbox is not None:
+        state.outbox.cancel_request(state, request_id)
+    return Ok()
 
 
 def _readable(targets: Sequence[WitId]) -> tuple[list[ComponentId], list[str]]:

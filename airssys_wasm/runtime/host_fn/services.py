@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from airssys_wasm.core.errors import InvalidId
 from airssys_wasm.core.ports import HostState
-from airssys_wasm.runtime.abi.values import Err
-from airssys_wasm.runtime.wit import WitId, id_to_wit, timestamp_to_wit
+from airssys_wasm.runtime.abi.values import Err, Ok
+from airssys_wasm.runtime.wit import WitId, id_from_wit, id_to_wit, timestamp_to_wit
 
 LONGEST_SLEEP: Final = 86_400.0 * 365
 """Seconds; a guest may ask for 2^64 ms, its deadline ends the call long before."""
@@ -53,6 +54,13 @@ async def list_components(state: HostState) -> list[WitId]:
     return [id_to_wit(component) for component in state.outbox.reachable(state.component_id)]
 
 
-async def get_component_metadata(_state: HostState, _component: WitId) -> Err:
-    """Not provided yet; the guest is told so."""
-    return Err(("invalid-state", "component metadata is not available in this version of the runtime"))
+async def get_component_metadata(state: HostState, component: WitId) -> Ok | Err:
+    """What another component says it is; one that the caller may not send to is as little found as one that is not."""
+    try:
+        target = id_from_wit(component)
+    except InvalidId as exc:
+        return Err(("invalid-state", f"not found: {exc}"))
+    known = None if state.outbox is None else state.outbox.describe(state.component_id, target)
+    if known is None:
+        return Err(("invalid-state", f"not found: {target}"))
+    return Ok((component, known.name, known.version, known.health))
