@@ -241,9 +241,9 @@ def test_a_type_without_codec_is_named(of: WitType) -> None:
 def test_every_type_of_the_contract_has_a_codec() -> None:
     """Parameters and results, both ways."""
     functions = [*EXPORTS.values(), *(kind for functions in IMPORTS.values() for kind in functions.values())]
-    for kind in functions:
-        for of in [*(of for _, of in kind.params), *filter(None, [kind.result])]:
-            assert codec_for(of)
+    types = [of for kind in functions for _, of in kind.params]
+    types += [kind.result for kind in functions if kind.result is not None]
+    assert all(hasattr(codec_for(of), "lower") for of in types)
 
 
 def _samples(of: WitType) -> list[Any]:
