@@ -176,12 +176,16 @@ def _read(source: bytes | Path, max_bytes: int) -> tuple[str, bytes]:
     """The name and the bytes of a source; a file over the limit is not read whole."""
     if not isinstance(source, Path):
         return _BYTES, bytes(source)
-    if source.exists() and not source.is_file():
-        raise InvalidComponent(str(source), "is not a file")
     try:
-        with source.open("rb") as file:
-            return str(source), file.read(max_bytes + 1)
-    except OSError as exc:
-        raise InvalidComponent(str(source), f"cannot be read: {exc.strerror or exc}") from exc
-    except ValueError as exc:  # a NUL in the path
-        raise InvalidComponent(str(source), f"cannot be read: {exc}") from exc
+        special = source.exists() and not source.is_file()
+        data = b"" if special else _head(source, max_bytes + 1)
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        raise InvalidComponent(str(source), f"cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+    if special:
+        raise InvalidComponent(str(source), "is not a file")
+    return str(source), data
+
+
+def _head(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)

@@ -1,0 +1,217 @@
+"""The compile cache: trusted only where nobody else can write, and never a reason to fail."""
+
+import asyncio
+import logging
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airssys_wasm.core.config import ComponentConfig
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime import loader, machine
+from airssys_wasm.runtime.cache import DIRECTORY_VARIABLE, default_directory
+from airssys_wasm.runtime.engine import WasmtimeEngine
+from tests.runtime.guests import GUEST, ask, binary
+
+ECHO = binary("echo")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where the cache will be."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that grows with each component that is compiled, not loaded."""
+    names, real = list[str](), loader._compile
+
+    def counted(by: machine.Machine, source: str, data: bytes) -> object:
+        names.append(source)
+        return real(by, source, data)
+
+    monkeypatch.setattr(loader, "_compile", counted)
+    return names
+
+
+async def echo_through(directory: Path, limits: Limits | None = None) -> bytes | None:
+    """What the echo answers in a new engine."""
+    limits = limits or Limits()
+    async with WasmtimeEngine(cache=directory) as engine:
+        guest = await engine.start(await engine.compile(ECHO, limits), HostState(GUEST, limits))
+        await guest.initialize(ComponentConfig())
+        answer = await ask(guest, b"still here")
+        await guest.aclose()
+        return answer
+
+
+def entries(directory: Path) -> list[Path]:
+    """The files of the cache."""
+    return sorted(path for path in directory.iterdir() if path.is_file())
+
+
+async def test_a_second_engine_compiles_nothing(directory: Path, compiled: list[str]) -> None:
+    """It maps what the first one wrote."""
+    answers = [await echo_through(directory) for _ in range(3)]
+    assert ([b"still here"] * 3, 1) == (answers, len(compiled))
+
+
+async def test_directory_and_files_are_private(directory: Path) -> None:
+    """Loading a file is running its code."""
+    await echo_through(directory)
+    assert 0o700 == stat.S_IMODE(directory.stat().st_mode)
+    (entry,) = entries(directory)
+    assert 0o600 == stat.S_IMODE(entry.stat().st_mode)
+
+
+async def test_the_name_holds_digest_version_and_settings(directory: Path, compiled: list[str]) -> None:
+    """Metered code is other code, and so is that of another wasmtime."""
+    await echo_through(directory)
+    await echo_through(directory, Limits(max_fuel=10_000_000))
+    names = [path.name for path in entries(directory)]
+    assert (2, 2) == (len(names), len(compiled))
+    assert all(machine._WASMTIME_VERSION in name for name in names)
+    assert {"metered", "plain"} == {name.split(".")[-2] for name in names}
+
+
+async def test_another_wasmtime_finds_nothing(
+    directory: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version is part of the key."""
+    await echo_through(directory)
+    monkeypatch.setattr(machine, "_WASMTIME_VERSION", "999.0")
+    await echo_through(directory)
+    assert (2, 2) == (len(compiled), len(entries(directory)))
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o755, 0o740])
+async def test_a_directory_that_is_open_to_others_is_not_used(
+    directory: Path, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
+    """Said once in the log; the component runs all the same."""
+    directory.mkdir()
+    directory.chmod(mode)
+    assert b"still here" == await echo_through(directory)
+    assert [] == entries(directory)
+    assert ["compile cache"] == [record.message[:13] for record in caplog.records]
+
+
+async def test_a_link_to_a_directory_is_not_used(directory: Path, tmp_path: Path) -> None:
+    """Whoever made the link may move it."""
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    directory.symlink_to(tmp_path / "elsewhere")
+    assert b"still here" == await echo_through(directory)
+    assert [] == entries(tmp_path / "elsewhere")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+async def test_a_directory_of_another_user_is_not_used(directory: Path) -> None:
+    """Whatever its mode."""
+    directory.mkdir(mode=0o700)
+    os.chown(directory, 65534, 65534)
+    assert b"still here" == await echo_through(directory)
+    assert [] == entries(directory)
+
+
+def _truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _zeros_at_the_end(content: bytes) -> bytes:
+    return content[: len(content) // 2] + bytes(len(content) - len(content) // 2)
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda _: b"x",
+        lambda _: b"not compiled code at all" * 100,
+        _truncated,
+        _zeros_at_the_end,
+        _flipped,
+    ],
+    ids=["empty", "one byte", "text", "truncated", "zeros", "one bit"],
+)
+async def test_a_damaged_entry_is_compiled_anew_and_replaced(
+    directory: Path, compiled: list[str], caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
+) -> None:
+    """What a power cut or a bad disk leaves must never be run."""
+    await echo_through(directory)
+    (entry,) = entries(directory)
+    whole = entry.read_bytes()
+    entry.write_bytes(damage(whole))
+    assert b"still here" == await echo_through(directory)
+    assert (2, 1) == (len(compiled), len(caplog.records))
+    assert b"still here" == await echo_through(directory)
+    assert 2 == len(compiled)
+
+
+async def test_an_entry_is_written_whole_or_not_at_all(
+    directory: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk costs the next start its time, and leaves no half file."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("airssys_wasm.runtime.cache.save_component", full)
+    with caplog.at_level(logging.WARNING):
+        assert b"still here" == await echo_through(directory)
+    assert [] == entries(directory)
+    assert "No space left on device" in caplog.text
+
+
+async def test_a_directory_that_cannot_be_made_is_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file stands where it should be."""
+    (tmp_path / "file").touch()
+    assert b"still here" == await echo_through(tmp_path / "file" / "cache")
+    assert 1 == len(caplog.records)
+
+
+async def test_many_engines_at_once_write_one_entry(directory: Path) -> None:
+    """Each by a rename of a file of its own."""
+    answers = await asyncio.gather(*[echo_through(directory) for _ in range(8)])
+    assert [b"still here"] * 8 == answers
+    assert 1 == len(entries(directory))
+
+
+async def test_without_a_cache_everything_is_compiled(compiled: list[str]) -> None:
+    """None is a choice."""
+    async with WasmtimeEngine(cache=None) as engine:
+        for _ in range(2):
+            await engine.compile(ECHO, Limits())
+    assert 2 == len(compiled)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({DIRECTORY_VARIABLE: "/somewhere"}, Path("/somewhere")),
+        ({DIRECTORY_VARIABLE: ""}, None),
+        ({"XDG_CACHE_HOME": "/xdg"}, Path("/xdg/airssys-wasm")),
+        ({"HOME": "/home/someone"}, Path("/home/someone/.cache/airssys-wasm")),
+    ],
+    ids=["chosen", "off", "xdg", "home"],
+)
+def test_the_environment_says_where_the_cache_is(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Path | None
+) -> None:
+    """Our own variable, the XDG directory, the home directory."""
+    for name in (DIRECTORY_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert expected == default_directory()
