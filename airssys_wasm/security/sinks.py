@@ -1,5 +1,6 @@
 """Where the audit trail goes: a file of JSON lines, `logging`, or memory."""
 
+import contextlib
 import itertools
 import json
 import logging
@@ -118,7 +119,7 @@ class JsonLinesSink:
         """Append lines, rotating where the file is full.
 
         Raises:
-            OSError: The file could not be written; it has no half line.
+            OSError: The file could not be written; some of the lines may be there, no half one.
         """
         lines = [_json_line(record) for record in records]
         while lines:
@@ -172,5 +173,6 @@ def _append(file: FileIO, data: bytes, size: int) -> None:
         while data:
             data = data[file.write(data) :]
     except OSError:
-        file.truncate(size)
+        with contextlib.suppress(OSError):
+            file.truncate(size)
         raise
