@@ -72,6 +72,11 @@ class ComponentActor:
         """Seconds inside the guest's code, host waits excluded."""
         return self._guest.guest_time if self._guest is not None else 0.0
 
+    @property
+    def instance(self) -> HostState | None:
+        """What the running guest is known by; None before it has initialized."""
+        return self._state if self.ready else None
+
     async def run(self, on_ready: Callable[[], None]) -> ExitReason:
         """Live until something ends it.
 

@@ -19,6 +19,7 @@ from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.observations import ActorState, ActorStatistics, DeadLetter, DeadLetterReason, Event, Observer
 from airssys_wasm.core.ports import ComponentMetadata, HostState, Outbox, Timer
+from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 if TYPE_CHECKING:
     from airssys_wasm.actor.actor import ComponentActor
@@ -66,10 +67,19 @@ class ChildSpec:
     execution: Execution = Execution.AUTO
     shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=_check_shutdown)
     outbox: Outbox | None = attrs.field(default=None, repr=False)
+    storage: Storage | None = attrs.field(default=None, repr=False)
+    authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
 
     def host_state(self) -> HostState:
         """What belongs to one instance."""
-        return HostState(self.id, self.limits, self.outbox, self.execution)
+        return HostState(
+            self.id,
+            self.limits,
+            self.outbox,
+            self.execution,
+            storage=self.storage,
+            authorise_storage=self.authorise_storage,
+        )
 
 
 class Unobserved:

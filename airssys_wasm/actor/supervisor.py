@@ -139,8 +139,7 @@ class Supervisor:
 
         Cancellation: as for a failure.
         """
-        if self._closing:
-            raise ActorStopped(spec.id, CLOSING)
+        self.check_open(spec)
         child = self._children.new(spec)
         started = child.starting.join()
         self._post(partial(self._children.begin, child))
@@ -152,6 +151,11 @@ class Supervisor:
                 await self._until_gone(child)
             raise
         return child
+
+    def check_open(self, spec: ChildSpec) -> None:
+        """Refuse a child once the supervisor is closing; raises ActorStopped."""
+        if self._closing:
+            raise ActorStopped(spec.id, CLOSING)
 
     async def stop_child(self, child: Child, *, drain: bool = False) -> None:
         """Stop a component for good and wait until it is gone; silent when it is gone already.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -11,7 +11,7 @@ from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ComponentReport
-from airssys_wasm.core.storage import StorageUsage
+from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 
 class HealthStatus(StrEnum):
@@ -118,85 +118,6 @@ class Outbox(Protocol):
         ...
 
 
-class Storage(Protocol):
-    """Keys and values, each component's own: a SQLite file, or dicts in memory.
-
-    Operations that overlap in time happen one after the other, in the order in which they were called. Each raises
-    `StorageUnavailable` when the store cannot do it, and nothing has changed then; a later one may succeed. A key that
-    cannot be one raises `InvalidKey`.
-
-    Cancellation: all or nothing. What still waited for its turn is withdrawn; a write that had begun happens.
-    """
-
-    async def get(self, component: ComponentId, key: str) -> bytes | None:
-        """The value of a key; None when there is no such key."""
-        ...
-
-    async def set(self, component: ComponentId, key: str, value: bytes, *, max_bytes: int, max_keys: int) -> None:
-        """Write a value, over an older one if there is one; it is kept from the return on.
-
-        Args:
-            component: whose key it is.
-            key: 1 to 1024 bytes of UTF-8 without a NUL.
-            value: any bytes.
-            max_bytes: what the component may keep, keys plus values.
-            max_keys: how many keys it may have.
-
-        Raises:
-            QuotaExceeded: It would add beyond one of the two.
-        """
-        ...
-
-    async def delete(self, component: ComponentId, key: str) -> None:
-        """Remove a key; silent when there is none."""
-        ...
-
-    async def exists(self, component: ComponentId, key: str) -> bool:
-        """Whether there is such a key."""
-        ...
-
-    async def list_keys(self, component: ComponentId, prefix: str | None = None) -> list[str]:
-        """The keys that begin with the prefix, each character of which stands for itself, by code point."""
-        ...
-
-    async def usage(self, component: ComponentId) -> StorageUsage:
-        """How much the component keeps."""
-        ...
-
-    async def claim(self, component: ComponentId, code: str, *, inherit: bool = False) -> None:
-        """Say which code uses the id from now on; called before a component starts. See `erase` for what it decides.
-
-        Args:
-            component: the id.
-            code: SHA-256 of the component's binary, in hexadecimal.
-            inherit: the code may have what other code wrote under the id.
-
-        Raises:
-            StorageClaimed: There are data that other code wrote, and `inherit` is false. They stay as they are.
-        """
-        ...
-
-    async def erase(self, component: ComponentId) -> None:
-        """Remove all that a component keeps, at once or not at all; silent when it keeps nothing.
-
-        Nothing else ever does: data belong to an id together with the code that wrote them, until they are erased.
-
-        | an id is used again | its data |
-        |---|---|
-        | by the same binary: a restart, unload and load, another process on the same file | are there |
-        | by another binary | are refused to it: `claim` raises `StorageClaimed`, so that it does not start |
-        | by another binary, with `inherit=True` (an upgrade) | are there, and belong to it from now on |
-        | by any binary, after `erase` | are gone |
-
-        Freed space is used again; the file does not get smaller.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Let what was called before happen, and give up the file; further calls raise. May be called twice."""
-        ...
-
-
 @attrs.frozen
 class ComponentInfo:
     """What one component is told of another; `health` is healthy, degraded, unhealthy or unknown."""
@@ -224,7 +145,7 @@ class HostState:
     """Where the guest's log lines go: level, message, context. None until the runtime sets it."""
     storage: Storage | None = None
     """Where the guest's keys are kept; None: it is told that there is no storage."""
-    authorise_storage: Callable[[ComponentId, Literal["read", "write"]], None] | None = None
+    authorise_storage: AuthoriseStorage | None = None
     """Asked before each operation; raises CapabilityDenied or PolicyViolation. None: denied."""
 
 

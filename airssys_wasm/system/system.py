@@ -1,6 +1,6 @@
 """`ActorSystem`: what an application holds. Components are loaded into it, asked, told, and unloaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +14,22 @@ from airssys_wasm.actor.restarts import RestartPolicy
 from airssys_wasm.actor.root import RootTask
 from airssys_wasm.actor.supervisor import DEFAULT_STOP_TIMEOUT
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
-from airssys_wasm.core.errors import ConfigError, InstantiationFailed, InvalidId
-from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.errors import ConfigError
+from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
-from airssys_wasm.core.messages import Payload, check_content_type
 from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics
 from airssys_wasm.core.ports import Clock, GuestHost
+from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.runtime.storage import IN_MEMORY
 from airssys_wasm.security.capabilities import Capabilities
-from airssys_wasm.system.builder import Parts, Settings, WasmtimeEngine, build
+from airssys_wasm.security.learn import Learner
+from airssys_wasm.security.policy import Policy
+from airssys_wasm.security.sinks import Sink
+from airssys_wasm.system.authority import Authority
+from airssys_wasm.system.builder import Parts, Resources, Settings, build, open_resources
 from airssys_wasm.system.events import Observatory, Stream
+from airssys_wasm.system.traffic import Traffic
 
 Source = bytes | bytearray | memoryview | Path | CompiledComponent
 """Where a component comes from: its bytes, its file, or what `compile` gave."""
@@ -32,7 +38,7 @@ _NOTHING: Final = Capabilities()
 
 
 @final
-class ActorSystem:
+class ActorSystem(Traffic, Authority):
     """Components as supervised actors, on the running event loop.
 
     Leaving `async with` stops all components in the reverse order of their loads, within `stop_timeout`; leaving by
@@ -40,8 +46,13 @@ class ActorSystem:
 
     Args:
         name: host code sends as `host/<name>/0`.
+        storage: where components keep their keys: a file, or ":memory:" until the system is left.
         limits: of components that are loaded without limits of their own.
         max_components: how many may be loaded at a time; None without limit.
+        max_total_memory_bytes: what the `max_memory_bytes` of all loaded components may add up to; None without limit.
+        policies: rules that forbid what is granted, asked in their order.
+        audit: where every decision is recorded, `JsonLinesSink`, `LoggingSink` or `MemorySink`; none: nowhere.
+        learner: permits everything between components and storage and remembers what was used; None: only grants do.
         stop_timeout: seconds for all components together to stop when the system is left.
         host: makes the guests; a `WasmtimeEngine` of its own by default. One that is given is not closed.
         clock: the running event loop unless a test moves its own.
@@ -55,16 +66,26 @@ class ActorSystem:
         self,
         name: str = "app",
         *,
+        storage: Path | str = IN_MEMORY,
         limits: Limits | None = None,
         max_components: int | None = None,
+        max_total_memory_bytes: int | None = None,
+        policies: Iterable[Policy] = (),
+        audit: Iterable[Sink] = (),
+        learner: Learner | None = None,
         stop_timeout: float = DEFAULT_STOP_TIMEOUT,
         host: GuestHost | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings = Settings(
             host_id=name,
+            storage=storage,
             limits=Limits() if limits is None else limits,
             max_components=max_components,
+            max_total_memory_bytes=max_total_memory_bytes,
+            policies=tuple(policies),
+            audit=tuple(audit),
+            learner=learner,
             stop_timeout=stop_timeout,
         )
         self._given_host, self._clock = host, clock
@@ -76,14 +97,15 @@ class ActorSystem:
 
         Raises:
             EngineCreation: There is no engine for these settings.
+            StorageUnavailable: The storage file cannot be used.
             RuntimeError: It was entered before.
         """
         if self._entered is not None:
             raise RuntimeError("an ActorSystem is entered once")
-        host = self._given_host or WasmtimeEngine()
-        root = RootTask("airssys system", partial(self._close, host))
+        resources = await open_resources(self._settings, self._given_host)
+        root = RootTask("airssys system", partial(self._close, resources))
         await root.__aenter__()
-        self._entered = root, build(self._settings, host, self._observatory, root.group, self._clock)
+        self._entered = root, build(self._settings, resources, self._observatory, root.group, self._clock)
         return self
 
     async def __aexit__(
@@ -111,6 +133,7 @@ class ActorSystem:
         env: Mapping[str, str] | None = None,
         execution: Execution | str = Execution.AUTO,
         shutdown: Shutdown = DEFAULT_SHUTDOWN,
+        inherit_storage: bool = False,
     ) -> ActorHandle:
         """Compile and start a component under a supervisor's care.
 
@@ -125,6 +148,7 @@ class ActorSystem:
             execution: where its calls run, "auto", "loop" or "thread".
             shutdown: seconds for the message in progress and `shutdown` when it is stopped; "brutal": none at all,
                 "infinite": no bound of its own.
+            inherit_storage: whether it may have what another binary stored under this id.
 
         Returns:
             Its handle, once `initialize` has succeeded.
@@ -135,7 +159,9 @@ class ActorSystem:
             ConfigError: A setting is wrong.
             InvalidComponent: It is no component that can run here.
             ExportNotFound: It does not fit the contract.
-            InstantiationFailed: It could not be started, `initialize` failed, or `max_components` are loaded.
+            InstantiationFailed: It could not be started, `initialize` failed, or the system is full.
+            StorageClaimed: Another binary stored data under this id; `system.storage.erase(id)` or `inherit_storage`.
+            StorageUnavailable: The storage file cannot be used.
             ActorStopped: The system is being left.
 
         Cancellation: as for a failure: nothing is left behind, and the id is free again.
@@ -150,18 +176,18 @@ class ActorSystem:
             execution=one_of(Execution, "execution", execution),
             shutdown=shutdown,
             outbox=parts.router,
+            storage=parts.storage,
+            authorise_storage=parts.authorise_storage,
         )
         if not isinstance(capabilities, Capabilities | None):
             raise ConfigError("capabilities", capabilities, "is not Capabilities(...)")
-        self._reserve(parts, id)
-        try:
+        with parts.admission.load_under_way(id, spec.limits):
             parts.guard.grant(id, capabilities or _NOTHING)
-            return self._handle(parts, await self._start(parts, spec))
-        except BaseException:
-            parts.guard.forget(id)
-            raise
-        finally:
-            parts.registry.release(id)
+            try:
+                return self._handle(parts, await self._start(parts, spec, inherit=inherit_storage))
+            except BaseException:
+                parts.guard.forget(id)
+                raise
 
     async def compile(self, source: Source, sha256: str | None = None) -> CompiledComponent:
         """Compile a component once, for many loads.
@@ -208,31 +234,6 @@ class ActorSystem:
         if child is not None and self._handle(parts, child) == handle:
             await parts.supervisor.stop_child(child, drain=drain)
 
-    async def send(
-        self, sender: ComponentId | None, target: ComponentId, payload: Payload, content_type: str | None = None
-    ) -> None:
-        """Send a message by address, waiting for room in the mailbox.
-
-        Args:
-            sender: None or an id in the namespace `host`: host code, which needs no grant; a component's id: host code
-                that speaks for it, with no more than its grants.
-            target: who is to get it.
-            payload: any bytes.
-            content_type: what the guest is told of the payload's format.
-
-        Raises:
-            TargetNotFound: No component has this id.
-            CapabilityDenied: The sender has no grant.
-            DeliveryError: What else kept it from being accepted.
-            ConfigError: The content type is reserved.
-
-        Cancellation: the message will not be handled, unless it has started.
-        """
-        _, parts = self._running()
-        await parts.router.send(
-            sender or self._settings.host_id, target, payload, wait=None, content_type=check_content_type(content_type)
-        )
-
     def get(self, id: ComponentId) -> ActorHandle | None:  # noqa: A002 - the stable name
         """The handle of a loaded component, a failed one included; None when there is none."""
         _, parts = self._running()
@@ -271,21 +272,24 @@ class ActorSystem:
     def _handle(self, parts: Parts, child: Child) -> ActorHandle:
         return ActorHandle(child, parts.router, parts.supervisor)
 
-    async def _close(self, host: GuestHost) -> None:
+    async def _close(self, resources: Resources) -> None:
         """The last of a system, once its components are gone."""
         self._observatory.end()
-        if host is not self._given_host:
-            await host.aclose()
+        await resources.aclose()
 
-    def _reserve(self, parts: Parts, id: ComponentId) -> None:  # noqa: A002 - the stable name
-        """Keep the id for this load, if it may have it."""
-        if id.namespace == HOST_NAMESPACE:
-            raise InvalidId("namespace", id.namespace, "is reserved for host code")
-        most, registry = self._settings.max_components, parts.registry
-        if most is not None and len(registry) + registry.reserved >= most:
-            raise InstantiationFailed(f"{most} components are loaded, which is max_components", id)
-        registry.reserve(id)
+    def _parts(self) -> Parts:
+        return self._running()[1]
 
-    async def _start(self, parts: Parts, spec: ChildSpec) -> Child:
+    def _handle_of(self, id: ComponentId) -> ActorHandle | None:  # noqa: A002 - the stable name
+        return self.get(id)
+
+    @property
+    def storage(self) -> Storage:
+        """Where components keep their keys; `await system.storage.erase(id)` removes all of one id."""
+        return self._parts().storage
+
+    async def _start(self, parts: Parts, spec: ChildSpec, *, inherit: bool) -> Child:
         compiled = await parts.host.compile(spec.compiled, spec.limits)
+        parts.supervisor.check_open(spec)
+        await parts.storage.claim(spec.id, compiled.digest, inherit=inherit)
         return await parts.supervisor.start_child(attrs.evolve(spec, compiled=compiled))

@@ -140,6 +140,7 @@ class Script:
     on_initialize: Callable[[ScriptedGuest, ComponentConfig], Awaitable[bytes | None]] = nothing
     on_shutdown: Callable[[ScriptedGuest], Awaitable[bytes | None]] = nothing
     on_close: Callable[[ScriptedGuest], Awaitable[bytes | None]] = nothing
+    digest: str = "scripted"
     metadata: ComponentMetadata = attrs.field(factory=lambda: ComponentMetadata("scripted", "1.0.0"))
 
 

@@ -258,6 +258,6 @@ async def test_a_thousand_loads_leave_nothing() -> None:
             assert ActorState.STOPPED is handle.state
         assert ([], {}) == (host.live, system.statistics().components)
         _, parts = system._running()
-        assert ({}, {}) == (parts.supervisor._children.all, parts.guard._grants)
+        assert ({}, {}) == (parts.supervisor._children.all, parts.guard._held)
         await settle()
         assert tasks + 2 == len(asyncio.all_tasks())

@@ -1,0 +1,59 @@
+"""Whether one more component may be loaded: its id is free, and the system has room for it."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import final
+
+import attrs
+
+from airssys_wasm.actor.registry import Registry
+from airssys_wasm.core.errors import InstantiationFailed, InvalidId
+from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
+from airssys_wasm.core.limits import Limits
+
+
+@final
+@attrs.define(eq=False)
+class Admission:
+    """Keeps the bounds of a whole system, loads under way included; None means no bound.
+
+    Memory is counted by what components may use, their `Limits.max_memory_bytes`, not by what they do use: so a
+    component that was admitted always gets what it was promised.
+    """
+
+    registry: Registry
+    max_components: int | None
+    max_total_memory_bytes: int | None
+    _promised_bytes: int = attrs.field(default=0, init=False)
+
+    @contextlib.contextmanager
+    def load_under_way(self, id: ComponentId, limits: Limits) -> Iterator[None]:  # noqa: A002 - the stable name
+        """Keep the id and the memory for one load.
+
+        Raises:
+            InvalidId: The namespace is the host's.
+            AlreadyLoaded: The id is taken, also by a load under way.
+            InstantiationFailed: The system is full.
+        """
+        if id.namespace == HOST_NAMESPACE:
+            raise InvalidId("namespace", id.namespace, "is reserved for host code")
+        self._check_room(id, limits)
+        self.registry.reserve(id)
+        self._promised_bytes += limits.max_memory_bytes
+        try:
+            yield
+        finally:
+            self._promised_bytes -= limits.max_memory_bytes
+            self.registry.release(id)
+
+    def _check_room(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        guests = [child for child in self.registry if child.id.namespace != HOST_NAMESPACE]
+        if self.max_components is not None and len(guests) + self.registry.reserved >= self.max_components:
+            raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
+        if self.max_total_memory_bytes is None:
+            return
+        taken = self._promised_bytes + sum(child.spec.limits.max_memory_bytes for child in guests)
+        if taken + limits.max_memory_bytes > self.max_total_memory_bytes:
+            left = self.max_total_memory_bytes - taken
+            problem = f"max_memory_bytes of {limits.max_memory_bytes} is over the {left} that are left"
+            raise InstantiationFailed(f"{problem} of max_total_memory_bytes ({self.max_total_memory_bytes})", id)

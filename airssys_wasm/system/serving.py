@@ -1,0 +1,131 @@
+"""Host code as an actor: an async handler behind the same mailbox, supervision and statistics as a component.
+
+| the handler | the message ends as |
+|---|---|
+| returns bytes, or None | that answer |
+| raises `GuestError` | err of that case |
+| raises anything else | err runtime-error, with the exception's name; the traceback goes to the log |
+| runs longer than `Limits.max_execution_time` | err timeout; the handler is cancelled |
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, final
+
+import anyio
+import attrs
+
+from airssys_wasm.core.config import ComponentConfig
+from airssys_wasm.core.errors import GuestError, Interrupted
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.messages import ComponentMessage, as_bytes
+from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.ports import ComponentMetadata, Guest, GuestHost, HealthStatus, HostState
+
+Handler = Callable[[ComponentMessage], Awaitable[bytes | None]]
+"""Host code that handles a message; what it returns is the answer, None for none."""
+
+CallbackHandler = Callable[[ComponentMessage], Awaitable[None]]
+"""Host code that takes the answer to a request; its correlation id and content-type are in the metadata."""
+
+_log = logging.getLogger(__name__)
+
+
+@final
+@attrs.frozen
+class Served:
+    """What stands in place of a compiled component where host code is served."""
+
+    handler: Handler
+    on_callback: CallbackHandler | None = None
+    digest: str = "host"
+
+
+@final
+@attrs.define(eq=False)
+class ServedGuest:
+    """Host code behind the `Guest` port."""
+
+    served: Served
+    state: HostState
+    guest_time: float = attrs.field(default=0.0, init=False)
+    _scope: anyio.CancelScope | None = attrs.field(default=None, init=False)
+    _interrupted: bool = attrs.field(default=False, init=False)
+
+    async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
+        """Nothing to start."""
+        return ComponentMetadata(self.state.component_id.name, description="host code", stateful=True)
+
+    async def handle_message(self, message: ComponentMessage) -> bytes | None:
+        """Have the handler answer; raises GuestError, Interrupted."""
+        answer = await self._call(self.served.handler, message)
+        return None if answer is None else as_bytes(answer)
+
+    async def handle_callback(self, message: ComponentMessage) -> None:
+        """Have the callback handler take an answer; without one it is dropped."""
+        if self.served.on_callback is not None:
+            await self._call(self.served.on_callback, message)
+
+    async def health(self) -> HealthStatus:
+        """Host code that is loaded is well."""
+        return HealthStatus.HEALTHY
+
+    async def shutdown(self) -> None:
+        """Nothing to end."""
+
+    def interrupt(self) -> None:
+        """Cancel the handler."""
+        if self._scope is not None:
+            self._interrupted = True
+            self._scope.cancel()
+
+    async def aclose(self) -> None:
+        """Nothing to give up."""
+
+    async def _call(self, handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage) -> Any:
+        started, self._interrupted = time.perf_counter(), False
+        with anyio.move_on_after(self.state.limits.max_execution_time) as scope:
+            self._scope = scope
+            try:
+                return await handler(message)
+            except GuestError:
+                raise
+            except Exception as exc:
+                _log.exception("%s: the handler failed", self.state.component_id)
+                raise GuestError("runtime-error", f"the handler failed: {type(exc).__name__}") from exc
+            finally:
+                self.guest_time += time.perf_counter() - started
+                self._scope = None
+        if self._interrupted:
+            raise Interrupted
+        raise GuestError("timeout")
+
+
+@final
+@attrs.frozen(eq=False)
+class ServingHost:
+    """Makes guests of components and of host code; everything but host code is the inner host's business."""
+
+    inner: GuestHost
+
+    @property
+    def abandoned_threads(self) -> int:
+        """As the inner host's."""
+        return self.inner.abandoned_threads
+
+    async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
+        """Host code needs no compiling."""
+        return source if isinstance(source, Served) else await self.inner.compile(source, limits, sha256)
+
+    async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
+        """As the inner host's."""
+        return await self.inner.inspect(source, limits)
+
+    async def start(self, compiled: Any, state: HostState) -> Guest:
+        """An instance of a component, or host code."""
+        return ServedGuest(compiled, state) if isinstance(compiled, Served) else await self.inner.start(compiled, state)
+
+    async def aclose(self) -> None:
+        """As the inner host's."""
+        await self.inner.aclose()
