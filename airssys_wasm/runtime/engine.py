@@ -161,7 +161,8 @@ class WasmtimeEngine:
             async with loaded.lock:
                 await loaded.guest.shutdown()
         except (GuestError, ExecutionError) as exc:
-            _logger.warning("%s: shutdown failed: %s", handle, exc)
+            reason = str(exc)  # a record may be kept, and the exception would keep the guest
+            _logger.warning("%s: shutdown failed: %s", handle, reason)
         finally:
             await loaded.guest.aclose()
 

@@ -144,10 +144,14 @@ class Call:
         return self.fiber.host_call is not None
 
     def result(self) -> Any:
-        """The answer of an ended call; raises what ended it otherwise."""
-        if self._failed is not None:
-            raise self._failed
-        return self._value
+        """The answer of an ended call, once; raises what ended it otherwise."""
+        failed, self._failed = self._failed, None
+        try:
+            if failed is not None:
+                raise failed
+            return self._value
+        finally:
+            del failed  # its traceback leads back here: no cycle, so that the guest goes without a garbage collection
 
     def step(self) -> bool:
         """Run the guest for a slice on this thread; True when the call has ended."""

@@ -61,5 +61,5 @@ async def start(engine: WasmtimeEngine) -> AsyncIterator[Start]:
         return guest
 
     yield started
-    for guest in guests:
-        await guest.aclose()
+    while guests:
+        await guests.pop().aclose()
