@@ -148,6 +148,8 @@ class Pipeline:
                     ledger.lose(target, payload)
             for channel in self._sinks.values():
                 channel.end()
+        for component in (ended for stage in self._stages.values() for ended in stage.ended()):
+            ledger.fail(f"{component} will not run again")
 
     async def _pump(self, source: SourceSpec, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
         """Read one source to its end, or until reading is to stop."""

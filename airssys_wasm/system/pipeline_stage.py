@@ -1,7 +1,7 @@
 """One component of a pipeline at work: its instances, each with a channel in front and a task that asks it."""
 
 from collections.abc import Iterator, Sequence
-from typing import final
+from typing import Final, final
 
 import attrs
 
@@ -19,6 +19,8 @@ from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import ComponentSpec
 from airssys_wasm.system.pipeline_summary import StageSummary
 from airssys_wasm.system.system import ActorSystem
+
+_ENDED: Final = (ActorState.FAILED, ActorState.STOPPED)
 
 
 @final
@@ -66,8 +68,6 @@ class Stage:
                 if ledger.failure is not None:  # a refusal comes without a turn of the loop, so without a cancellation
                     return
         await self._flush(number, ledger)
-        if handle.state is ActorState.FAILED:
-            ledger.fail(f"{handle.id} will not run again: it has failed")
         self._at_work -= 1
         if not self._at_work:
             for channel in self.ends:
@@ -95,6 +95,10 @@ class Stage:
     def _failed(self, number: int, payload: bytes, error: AirssysError, ledger: Ledger) -> None:
         self.errors += 1
         ledger.error(self.handles[number].id, payload, error)
+
+    def ended(self) -> Iterator[ComponentId]:
+        """The instances that have ended for good."""
+        return (handle.id for handle in self.handles if handle.state in _ENDED)
 
     def left(self) -> Iterator[tuple[ComponentId, bytes]]:
         """What no instance has finished, once the run has been cut short."""

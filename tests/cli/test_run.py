@@ -125,7 +125,7 @@ def test_lines_come_out_while_input_is_still_open(tmp_path: Path) -> None:
 def test_without_the_extra_one_line_says_how_to_get_it() -> None:
     """Exit code 2, no traceback."""
     hide = "import sys; sys.modules['typer'] = None; from airssys_wasm.__main__ import main; main()"
-    done = subprocess.run(["python", "-c", hide], capture_output=True, cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, cwd=ROOT, check=False)
     assert done.returncode == 2
     assert done.stderr.decode().splitlines() == [
         "airssys-wasm: typer is missing; install the command line: pip install 'airssys-wasm[cli]'"

@@ -100,6 +100,19 @@ def test_a_silent_pipe_does_not_hold_up_a_stop(tmp_path: Path, stop: StopPipe) -
     assert read == [b"whole"]
 
 
+def test_a_named_pipe_without_a_writer_does_not_hold_up_a_stop(tmp_path: Path, stop: StopPipe) -> None:
+    """Nor is it at its end: a writer may come."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    thread = threading.Thread(target=read_all, args=(SourceSpec("in", SourceKind.FILE, path), stop), daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    stop.request()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def read_back_empty(descriptor: int) -> bool:
     """Whether all that was written into a pipe has been read."""
     waiting = array.array("i", [0])
