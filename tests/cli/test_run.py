@@ -3,6 +3,7 @@
 import io
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import IO
 
