@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 class Lane:
     """A bounded queue that a daemon thread empties into a sink; the thread starts with the first entry.
 
-    `dropped` counts entries that found the queue full or closed, or no thread to take them; `failed` those that the
+    `dropped` counts entries that found the queue full, or no thread to take them; `failed` those that the
     sink did not keep. Both are reported to the sink itself, as a `Dropped`, as soon as it takes records again.
 
     Args:
@@ -50,8 +50,8 @@ class Lane:
         return type(self._sink).__name__
 
     def offer(self, entry: AuditEntry) -> None:
-        """Add an entry if there is room; returns at once. One caller at a time."""
-        if len(self._queue) >= self._capacity or self._stopping.is_set() or not self._started():
+        """Add an entry if there is room; returns at once. One caller at a time, and none after `stop`."""
+        if len(self._queue) >= self._capacity or not self._started():
             self.dropped += 1
             return
         self._queue.append(entry)
@@ -59,7 +59,7 @@ class Lane:
             self._bell.set()
 
     def stop(self) -> None:
-        """Let the thread end once the queue is empty; nothing is taken any more."""
+        """Let the thread end once the queue is empty."""
         self._stopping.set()
         self._bell.set()
 
@@ -81,13 +81,13 @@ class Lane:
 
     def _work(self) -> None:
         wait: float | None = None
-        while not self._stopping.is_set():
+        last = False
+        while not last:
             self._bell.wait(wait)
-            self._stopping.wait(LINGER)
             self._bell.clear()
+            last = self._stopping.wait(LINGER)
             wait = self._turn()
             self._drain()
-        self._drain()
 
     def _drain(self) -> None:
         well = True

@@ -98,8 +98,8 @@ def test_a_policy_stops_what_was_allowed_a_moment_ago() -> None:
     guard.authorise_message(A, "send", C, 0.0, message)
     guard.add_policy(LOCKDOWN)
     with pytest.raises(PolicyViolation) as caught:
-        guard.authorise_message(A, "request", C, 0.0, message)
-    assert 'policy "lockdown", rule 2 forbids n/a/0 to request n/c/0' == str(caught.value)
+        guard.authorise_message(A, "send", C, 0.0, message)
+    assert 'policy "lockdown", rule 2 forbids n/a/0 to send n/c/0' == str(caught.value)
     assert message is caught.value.message
 
 

@@ -87,6 +87,13 @@ def test_a_clock_that_was_set_back_starts_anew() -> None:
     assert 15.0 == folding.next_due()
 
 
+def test_a_window_from_before_the_clock_was_set_back_keeps_no_later_one_open() -> None:
+    """Each ends five seconds after its own first denial."""
+    folding = Folding()
+    _taken(folding, (_denied("org/c/0"), 1000.0), (_denied(), 10.0))
+    assert [AuditEntry.of(_denied(), 20.0)] == folding.take(_denied(), 20.0)
+
+
 DECISIONS = st.sampled_from([GRANTED, _denied(), _denied("org/c/0")])
 
 
