@@ -1,4 +1,4 @@
-"""What storage says: keys, how full a component's store is, and its errors (pure).
+"""Storage as the others see it: the port, how full a component's store is, and its errors (pure).
 
 AirssysError
 └─ StorageError                an operation on a component's store did not happen
@@ -8,14 +8,13 @@ AirssysError
    └─ StorageUnavailable       locked, full, read-only, corrupt, closed
 """
 
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Callable
+from typing import Final, Literal, Protocol, Self
 
 import attrs
 
 from airssys_wasm.core.errors import AirssysError
-
-if TYPE_CHECKING:
-    from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.ids import ComponentId
 
 MAX_KEY_BYTES: Final = 1024
 """Longest key in bytes of UTF-8, as the contract with guests says."""
@@ -39,7 +38,7 @@ class InvalidKey(StorageError, ValueError):
 class QuotaExceeded(StorageError):
     """The write would take the component over `Limits.storage_bytes` or `Limits.storage_keys`."""
 
-    def __init__(self, component: "ComponentId", needed: "StorageUsage", max_bytes: int, max_keys: int) -> None:
+    def __init__(self, component: ComponentId, needed: "StorageUsage", max_bytes: int, max_keys: int) -> None:
         over_bytes = needed.used_bytes > max_bytes
         text = (
             f"{needed.used_bytes} bytes; raise Limits.storage_bytes, now {max_bytes}"
@@ -53,7 +52,7 @@ class QuotaExceeded(StorageError):
 class StorageClaimed(StorageError):
     """The id holds data that other code wrote, which nobody said this code may have."""
 
-    def __init__(self, component: "ComponentId", key_count: int) -> None:
+    def __init__(self, component: ComponentId, key_count: int) -> None:
         super().__init__(
             f"{component} holds {key_count} keys that another component wrote under this id; "
             "erase them, or say that they are to be inherited"
@@ -88,7 +87,7 @@ class StorageUsage:
 
 
 def check_quota(
-    component: "ComponentId", before: StorageUsage, after: StorageUsage, *, max_bytes: int, max_keys: int
+    component: ComponentId, before: StorageUsage, after: StorageUsage, *, max_bytes: int, max_keys: int
 ) -> None:
     """Let a write pass that stays within the quota, or that does not add to what is over a quota made smaller since.
 
@@ -116,3 +115,86 @@ def key_bytes(key: str) -> bytes:
     if len(raw) > MAX_KEY_BYTES:
         raise InvalidKey(key, f"has {len(raw)} bytes of UTF-8, {MAX_KEY_BYTES} are the most")
     return raw
+
+
+AuthoriseStorage = Callable[[ComponentId, Literal["read", "write"]], None]
+"""Asks whether a component may use its storage; raises CapabilityDenied or PolicyViolation."""
+
+
+class Storage(Protocol):
+    """Keys and values, each component's own: a SQLite file, or dicts in memory.
+
+    Operations that overlap in time happen one after the other, in the order in which they were called. Each raises
+    `StorageUnavailable` when the store cannot do it, and nothing has changed then; a later one may succeed. A key that
+    cannot be one raises `InvalidKey`.
+
+    Cancellation: all or nothing. What still waited for its turn is withdrawn; a write that had begun happens.
+    """
+
+    async def get(self, component: ComponentId, key: str) -> bytes | None:
+        """The value of a key; None when there is no such key."""
+        ...
+
+    async def set(self, component: ComponentId, key: str, value: bytes, *, max_bytes: int, max_keys: int) -> None:
+        """Write a value, over an older one if there is one; it is kept from the return on.
+
+        Args:
+            component: whose key it is.
+            key: 1 to 1024 bytes of UTF-8 without a NUL.
+            value: any bytes.
+            max_bytes: what the component may keep, keys plus values.
+            max_keys: how many keys it may have.
+
+        Raises:
+            QuotaExceeded: It would add beyond one of the two.
+        """
+        ...
+
+    async def delete(self, component: ComponentId, key: str) -> None:
+        """Remove a key; silent when there is none."""
+        ...
+
+    async def exists(self, component: ComponentId, key: str) -> bool:
+        """Whether there is such a key."""
+        ...
+
+    async def list_keys(self, component: ComponentId, prefix: str | None = None) -> list[str]:
+        """The keys that begin with the prefix, each character of which stands for itself, by code point."""
+        ...
+
+    async def usage(self, component: ComponentId) -> StorageUsage:
+        """How much the component keeps."""
+        ...
+
+    async def claim(self, component: ComponentId, code: str, *, inherit: bool = False) -> None:
+        """Say which code uses the id from now on; called before a component starts. See `erase` for what it decides.
+
+        Args:
+            component: the id.
+            code: SHA-256 of the component's binary, in hexadecimal.
+            inherit: the code may have what other code wrote under the id.
+
+        Raises:
+            StorageClaimed: There are data that other code wrote, and `inherit` is false. They stay as they are.
+        """
+        ...
+
+    async def erase(self, component: ComponentId) -> None:
+        """Remove all that a component keeps, at once or not at all; silent when it keeps nothing.
+
+        Nothing else ever does: data belong to an id together with the code that wrote them, until they are erased.
+
+        | an id is used again | its data |
+        |---|---|
+        | by the same binary: a restart, unload and load, another process on the same file | are there |
+        | by another binary | are refused to it: `claim` raises `StorageClaimed`, so that it does not start |
+        | by another binary, with `inherit=True` (an upgrade) | are there, and belong to it from now on |
+        | by any binary, after `erase` | are gone |
+
+        Freed space is used again; the file does not get smaller.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let what was called before happen, and give up the file; further calls raise. May be called twice."""
+        ...

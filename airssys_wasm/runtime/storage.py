@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from airssys_wasm.core.errors import ConfigError
-from airssys_wasm.core.ports import Storage
+from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.storage_memory import IN_MEMORY, MemoryStorage
 from airssys_wasm.runtime.storage_sqlite import LOCK_TIMEOUT, SqliteStorage
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 from airssys_wasm.core.errors import AirssysError
-from airssys_wasm.core.ports import HostState, Storage
-from airssys_wasm.core.storage import key_bytes
+from airssys_wasm.core.ports import HostState
+from airssys_wasm.core.storage import Storage, key_bytes
 from airssys_wasm.runtime.abi.values import Err, Ok
 from airssys_wasm.runtime.wit import storage_error
 
