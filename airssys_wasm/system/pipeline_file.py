@@ -4,7 +4,7 @@
 [pipeline]                     # all optional
 name = "logs"                  # the system's name; default: the file's name
 on_error = "count"             # or "stop": the first error ends the run
-storage = ":memory:"           # the only one so far
+storage = "state.db"           # default: ":memory:", gone at the end of the run
 stop_timeout = 30.0            # seconds
 [pipeline.limits]              # defaults for every component
 [pipeline.grants."logs/parse"] # capabilities of components, all in one place; added to the component's own
@@ -55,6 +55,7 @@ from airssys_wasm.system.pipeline_key import Key
 from airssys_wasm.system.pipeline_spec import (
     DEFAULT_BLOCK_BYTES,
     DEFAULT_STOP_TIMEOUT,
+    IN_MEMORY,
     ComponentSpec,
     Framing,
     OnError,
@@ -69,7 +70,6 @@ from airssys_wasm.system.pipeline_table import Table
 
 _LIMITS: Final = tuple(field.name for field in attrs.fields(Limits))
 _GRANTS: Final = ("send", "request", "broadcast", "receive_from", "storage")
-_MEMORY: Final = ":memory:"
 _PLACEHOLDER: Final = "?"
 """Stands for an id or name that cannot be read, so that the other keys of its table still can."""
 
@@ -119,14 +119,17 @@ class _Parser:
         self.limits = _limits(table.table("limits"))
         grants = table.table("grants")
         self.grants = {component: _capabilities(grants.table(component)) for component in tuple(grants.values)}
-        if table.take("storage", _MEMORY) != _MEMORY:
-            table.note("storage", f'can only be "{_MEMORY}"')
+        storage = table.take("storage", IN_MEMORY)
+        if not storage or "\0" in storage:
+            table.note("storage", f'is neither a path nor "{IN_MEMORY}": {storage!r}')
+            storage = IN_MEMORY
         name = table.take("name", "") or self.stem
         table.built(lambda: _check_system_name(name), None)
         spec = PipelineSpec(
             file=table.file,
             name=name,
             on_error=table.choice("on_error", OnError.COUNT),
+            storage=None if storage == IN_MEMORY else self.folder / storage,
             stop_timeout=table.seconds("stop_timeout", DEFAULT_STOP_TIMEOUT),
         )
         table.finish()

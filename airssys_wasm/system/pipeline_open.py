@@ -50,7 +50,7 @@ async def check_components(plan: Plan) -> None:
     """
     file = plan.spec.file
     problems: list[Problem] = []
-    async with system_for(plan) as system:
+    async with system_for(attrs.evolve(plan, spec=attrs.evolve(plan.spec, storage=None))) as system:
         for component in plan.spec.components:
             problems += await _component_problems(system, component, file)
     if problems:
@@ -135,10 +135,12 @@ def _file_problems(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(spec.file, sink.table, "path", f"is a directory: {sink.path}")
         elif sink.path is not None:
             yield from _missing(spec, sink.table, sink.path.parent, directory=True)
+    if spec.storage is not None:
+        yield from _missing(spec, "[pipeline]", spec.storage.parent, directory=True, key="storage")
 
 
-def _missing(spec: PipelineSpec, table: str, path: Path, *, directory: bool) -> Iterator[Problem]:
+def _missing(spec: PipelineSpec, table: str, path: Path, *, directory: bool, key: str = "path") -> Iterator[Problem]:
     if not path.exists():
-        yield Problem(spec.file, table, "path", f"there is no {'directory' if directory else 'file'} {path}")
+        yield Problem(spec.file, table, key, f"there is no {'directory' if directory else 'file'} {path}")
     elif path.is_dir() is not directory:
-        yield Problem(spec.file, table, "path", f"is {'no' if directory else 'a'} directory: {path}")
+        yield Problem(spec.file, table, key, f"is {'no' if directory else 'a'} directory: {path}")

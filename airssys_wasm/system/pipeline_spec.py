@@ -15,6 +15,9 @@ from airssys_wasm.system.pipeline_key import Key
 DEFAULT_BLOCK_BYTES: Final = 64 * KIB
 """A block of a stream when the file does not say: what one read of a full pipe gives."""
 
+IN_MEMORY: Final = ":memory:"
+"""As the storage of an `ActorSystem`: gone when the system is left."""
+
 DEFAULT_STOP_TIMEOUT: Final = 30.0
 """As for an `ActorSystem`."""
 
@@ -118,11 +121,12 @@ class SinkSpec:
 
 @attrs.frozen
 class PipelineSpec:
-    """A whole file; `name` is the system's name."""
+    """A whole file; `name` is the system's name, `storage` a file or None for memory."""
 
     file: str
     name: str = "pipeline"
     on_error: OnError = OnError.COUNT
+    storage: Path | None = None
     stop_timeout: float = DEFAULT_STOP_TIMEOUT
     sources: tuple[SourceSpec, ...] = ()
     components: tuple[ComponentSpec, ...] = ()

@@ -16,7 +16,7 @@ from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
 from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
-from airssys_wasm.system.pipeline_spec import ComponentSpec
+from airssys_wasm.system.pipeline_spec import IN_MEMORY, ComponentSpec
 from airssys_wasm.system.pipeline_summary import StageSummary
 from airssys_wasm.system.system import ActorSystem
 
@@ -121,9 +121,10 @@ class Stage:
 
 def system_for(plan: Plan) -> ActorSystem:
     """A system for the components of a plan; compiling goes by the largest binary that any of them may be."""
+    spec = plan.spec
     largest = max([component.limits.max_component_bytes for component in plan.components], default=None)
     limits = Limits() if largest is None else Limits(max_component_bytes=largest)
-    return ActorSystem(plan.spec.name, limits=limits, stop_timeout=plan.spec.stop_timeout)
+    return ActorSystem(spec.name, storage=spec.storage or IN_MEMORY, limits=limits, stop_timeout=spec.stop_timeout)
 
 
 async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> list[ActorHandle]:

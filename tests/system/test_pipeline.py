@@ -180,6 +180,16 @@ async def test_grants_let_components_send_and_routes_need_none(tmp_path: Path) -
     assert found[1].startswith(b"err delivery-failed")
 
 
+async def test_what_components_store_is_there_in_the_next_run(tmp_path: Path) -> None:
+    """In the file that the pipeline names, with the capability that it grants."""
+    storing = component("x/h", "hostile", 'capabilities = {storage = ["read", "write"]}')
+    head = '[pipeline]\nstorage = "state.db"\n'
+    _, found = await run(tmp_path, storing, HOSTILE_ROUTES, [b"storage-get k", b"storage-set k v"], head)
+    assert [b"ok none", b"ok"] == found
+    _, found = await run(tmp_path, storing, HOSTILE_ROUTES, [b"storage-get k"], head)
+    assert [b"ok some v"] == found
+
+
 async def test_a_component_that_cannot_run_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     """With its path."""
     (tmp_path / "bad.wasm").write_bytes(b"no component")

@@ -41,7 +41,7 @@ def test_every_key_reaches_the_spec() -> None:
         [pipeline]
         name = "all"
         on_error = "stop"
-        storage = ":memory:"
+        storage = "state.db"
         stop_timeout = 5
         [pipeline.limits]
         max_fuel = 7
@@ -98,6 +98,7 @@ def test_every_key_reaches_the_spec() -> None:
         file="p.toml",
         name="all",
         on_error=OnError.STOP,
+        storage=FOLDER / "state.db",
         stop_timeout=5.0,
         sources=(SourceSpec("in", SourceKind.FILE, FOLDER / "in.txt", Framing.BLOCK, 512),),
         components=(component,),
@@ -203,7 +204,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ("component = [1]", "component: is an array of whole numbers; write [[component]] tables"),
         ("[pipeline]\nname = 1.5", "[pipeline]: name: is a number, not a string"),
         ('[pipeline]\nname = "a/b"', "[pipeline]: name: contains '/': 'a/b'"),
-        ('[pipeline]\nstorage = "s.db"', '[pipeline]: storage: can only be ":memory:"'),
+        ('[pipeline]\nstorage = ""', "[pipeline]: storage: is neither a path nor \":memory:\": ''"),
         ("[pipeline]\nlimits = 2020-01-01", "[pipeline]: limits: is a date or time, not a table"),
         ('[[component]]\nid = "a"\npath = "p"', "[[component]] a: id: is not of the form namespace/name: 'a'"),
         (

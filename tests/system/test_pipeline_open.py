@@ -65,6 +65,16 @@ async def test_a_path_has_to_be_of_its_kind(tmp_path: Path, changed: str, to: st
     assert [expected.format(folder=tmp_path)] == await problems(file)
 
 
+async def test_the_storage_needs_a_folder_and_is_not_made_by_a_check(tmp_path: Path) -> None:
+    """It is the run that keeps something in it."""
+    storage = '[pipeline]\nstorage = "{}"\n'
+    split = component("x/a", "echo", "instances = 2")
+    assert [] == await problems(write(tmp_path, storage.format("s.db") + split, ROUTES))
+    assert not (tmp_path / "s.db").exists()
+    found = await problems(write(tmp_path, storage.format("no/s.db") + split, ROUTES))
+    assert ["[pipeline]: storage: there is no directory no"] == found
+
+
 async def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     """Named as it was given."""
     with pytest.raises(PipelineInvalid, match=r"gone\.toml: cannot be read: No such file"):
