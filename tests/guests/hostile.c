@@ -39,6 +39,7 @@
  * | request MS ID DATA               | host-messaging.request; "ok CORRELATION"                                 |
  * | cancel CORRELATION               | host-messaging.cancel-request                                            |
  * | request-cancel MS ID DATA        | both in one call; "ok CORRELATION" when both are ok                      |
+ * | late-cancel NAP MS ID DATA       | the same with a sleep of NAP ms in between                               |
  * | broadcast ID,ID,... DATA         | host-messaging.broadcast                                                 |
  * | self-id                          | answers ns/name/inst                                                     |
  * | log LEVEL TEXT                   | host-services.log without context                                        |
@@ -54,7 +55,8 @@
  * | storage-list [PREFIX]            | "ok" and a line for each key                                             |
  * | storage-usage                    | "ok USED QUOTA KEYS"                                                     |
  *
- * handle-callback: "trap" and "loop" as payload do that, "err TEXT" answers err; anything is kept first.
+ * handle-callback: "trap" and "loop" as payload do that, "err TEXT" answers err(runtime-error(TEXT)), "refuse CASE TEXT"
+ * err of that wasm-error; anything is kept first.
  *
  * config-data, one directive a line:
  *
@@ -62,10 +64,12 @@
  * |---------------------------------------------|---------------------------------------------------------------|
  * | init-trap, init-loop, init-sleep MS         | in initialize                                                 |
  * | init-err TEXT                               | initialize answers initialization-failed(TEXT)                |
+ * | init-refuse CASE TEXT                       | initialize answers that component-error                       |
  * | init-trap-if KEY                            | initialize traps when storage has KEY                         |
  * | init-log TEXT                               | initialize logs TEXT                                          |
  * | shutdown-trap, shutdown-loop, shutdown-sleep MS | in shutdown                                               |
  * | shutdown-err TEXT                           | shutdown answers shutdown-failed(TEXT)                        |
+ * | shutdown-refuse CASE TEXT                   | shutdown answers that component-error                         |
  * | shutdown-log TEXT                           | shutdown logs TEXT                                            |
  * | shutdown-store KEY                          | shutdown sets KEY to "stopped"                                |
  * | health-trap, health-loop, health-sleep MS   | in health                                                     |
@@ -155,6 +159,8 @@ static const char *const levels[] = {"trace", "debug", "info", "warn", "error"};
 static const char *const cases[] = {
     "component-not-found", "instantiation-failed", "export-not-found", "timeout",
     "resource-limit-exceeded", "invalid-component", "runtime-error"};
+static const char *const refusals[] = {
+    "initialization-failed", "already-initialized", "not-initialized", "shutdown-failed", "invalid-state"};
 static const char *const sending[] = {
     "delivery-failed", "correlation-timeout", "invalid-message", "queue-full", "target-not-found"};
 
@@ -364,12 +370,21 @@ static ag_answer do_cancel(ag_bytes rest) {
     return ag_is_utf8(rest) ? shown(ag_cancel_request(rest)) : usage(AG("cancel CORRELATION"));
 }
 
-static ag_answer do_request_cancel(ag_bytes rest) {
+static ag_answer request_then_cancel(ag_bytes rest, uint64_t nap_ms) {
     ag_messaging_result made;
     if (!request(rest, &made)) return usage(AG("request-cancel MS ID DATA"));
     if (made.failed) return shown(made);
+    if (nap_ms) ag_sleep_millis(nap_ms);
     const ag_messaging_result cancelled = ag_cancel_request(made.correlation_id);
     return cancelled.failed ? shown(cancelled) : ok(made.correlation_id);
+}
+
+static ag_answer do_request_cancel(ag_bytes rest) { return request_then_cancel(rest, 0); }
+
+static ag_answer do_late_cancel(ag_bytes rest) {
+    uint64_t nap_ms;
+    if (!ag_parse_u64(ag_take(&rest, ' '), &nap_ms)) return usage(AG("late-cancel NAP MS ID DATA"));
+    return request_then_cancel(rest, nap_ms);
 }
 
 static ag_answer do_broadcast(ag_bytes rest) {
@@ -545,7 +560,7 @@ static const struct { const char *word; ag_answer (*run)(ag_bytes rest); } comma
     {"memory-bomb", do_memory_bomb}, {"fill", do_fill}, {"invalid-answer", do_invalid_answer},
     {"log-flood", do_log_flood}, {"send-storm", do_send_storm}, {"sleep", do_sleep}, {"sleep-loop", do_sleep_loop},
     {"send", do_send}, {"send-size", do_send_size}, {"send-raw", do_send_raw}, {"request", do_request},
-    {"cancel", do_cancel}, {"request-cancel", do_request_cancel}, {"broadcast", do_broadcast},
+    {"cancel", do_cancel}, {"request-cancel", do_request_cancel}, {"late-cancel", do_late_cancel}, {"broadcast", do_broadcast},
     {"self-id", do_self_id}, {"log", do_log}, {"log-with", do_log_with}, {"time", do_time}, {"millis", do_millis},
     {"list", do_list}, {"meta", do_meta},
     {"storage-get", do_storage_get}, {"storage-set", do_storage_set}, {"storage-fill", do_storage_fill},
@@ -563,6 +578,13 @@ ag_answer guest_handle_message(const ag_message *message) {
     return usage(AG("a word of the table in hostile.c"));
 }
 
+/* err of the case that the first word names, with the rest as its text. */
+static ag_outcome refused(ag_bytes rest, const char *const *names, size_t size) {
+    const int which = index_of(ag_take(&rest, ' '), names, size);
+    if (which < 0 || !ag_is_utf8(rest)) __builtin_trap();
+    return ag_refuse((uint8_t)which, rest);
+}
+
 ag_outcome guest_handle_callback(const ag_message *message) {
     callbacks++;
     ag_text out = {0};
@@ -576,6 +598,7 @@ ag_outcome guest_handle_callback(const ag_message *message) {
     if (ag_equal(word, AG("trap"))) __builtin_trap();
     if (ag_equal(word, AG("loop"))) loop();
     if (ag_equal(word, AG("err"))) return ag_refuse(AG_RUNTIME_ERROR, ag_is_utf8(rest) ? rest : BLANK);
+    if (ag_equal(word, AG("refuse"))) return refused(rest, cases, ARRAY_SIZE(cases));
     return ag_done();
 }
 
@@ -621,6 +644,7 @@ ag_outcome guest_initialize(const ag_config *config) {
         if (!exists.failed && exists.ok) __builtin_trap();
     }
     if (directed(AG("init-err"), &rest)) return ag_refuse(AG_INITIALIZATION_FAILED, rest);
+    if (directed(AG("init-refuse"), &rest)) return refused(rest, refusals, ARRAY_SIZE(refusals));
     return ag_done();
 }
 
@@ -630,6 +654,7 @@ ag_outcome guest_shutdown(void) {
     if (directed(AG("shutdown-store"), &rest)) ag_storage_set(rest, AG("stopped"));
     misbehave(AG("shutdown-trap"), AG("shutdown-loop"), AG("shutdown-sleep"));
     if (directed(AG("shutdown-err"), &rest)) return ag_refuse(AG_SHUTDOWN_FAILED, rest);
+    if (directed(AG("shutdown-refuse"), &rest)) return refused(rest, refusals, ARRAY_SIZE(refusals));
     return ag_done();
 }
 
