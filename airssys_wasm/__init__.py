@@ -70,8 +70,17 @@ from airssys_wasm.core.storage import StorageError as StorageError
 from airssys_wasm.core.storage import StorageUnavailable as StorageUnavailable
 from airssys_wasm.core.storage import StorageUsage as StorageUsage
 from airssys_wasm.security.capabilities import Capabilities as Capabilities
+from airssys_wasm.security.decision import AuditEntry as AuditEntry
+from airssys_wasm.security.explain import Explanation as Explanation
+from airssys_wasm.security.learn import Learner as Learner
+from airssys_wasm.security.policy import Policy as Policy
+from airssys_wasm.security.policy import Rule as Rule
+from airssys_wasm.security.sinks import JsonLinesSink as JsonLinesSink
+from airssys_wasm.security.sinks import LoggingSink as LoggingSink
+from airssys_wasm.security.sinks import MemorySink as MemorySink
 from airssys_wasm.system.builder import WasmtimeEngine as WasmtimeEngine
 from airssys_wasm.system.system import ActorSystem as ActorSystem
+from airssys_wasm.system.traffic import Published as Published
 
 __all__ = [
     "ActorHandle",
@@ -81,6 +90,7 @@ __all__ = [
     "ActorSystem",
     "AirssysError",
     "AlreadyLoaded",
+    "AuditEntry",
     "Capabilities",
     "CapabilityDenied",
     "ComponentConfig",
@@ -103,6 +113,7 @@ __all__ = [
     "ExecutionError",
     "ExitKind",
     "ExitReason",
+    "Explanation",
     "ExportNotFound",
     "FuelExhausted",
     "GuestError",
@@ -113,17 +124,24 @@ __all__ = [
     "InvalidComponent",
     "InvalidId",
     "InvalidKey",
+    "JsonLinesSink",
+    "Learner",
     "Limits",
+    "LoggingSink",
     "MailboxFull",
     "MailboxStatistics",
+    "MemorySink",
     "MessageMetadata",
     "MessagePayload",
     "PayloadTooLarge",
     "PipelineInvalid",
+    "Policy",
     "PolicyViolation",
+    "Published",
     "QuotaExceeded",
     "RequestTimeout",
     "Restart",
+    "Rule",
     "RuntimeEngine",
     "StorageClaimed",
     "StorageError",
