@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.ports import Storage
+from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.storage import open_storage
 
 KINDS: Final = ["memory", "file"]

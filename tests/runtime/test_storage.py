@@ -7,8 +7,7 @@ import pytest
 
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.ports import Storage
-from airssys_wasm.core.storage import InvalidKey, StorageUsage
+from airssys_wasm.core.storage import InvalidKey, Storage, StorageUsage
 from airssys_wasm.runtime.storage import MemoryStorage, SqliteStorage, open_storage
 from tests.runtime.storages import KEEPER, KINDS, OTHER, opened, put
 

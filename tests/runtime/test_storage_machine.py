@@ -13,8 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.ports import Storage
-from airssys_wasm.core.storage import InvalidKey, QuotaExceeded, StorageClaimed, StorageUsage
+from airssys_wasm.core.storage import InvalidKey, QuotaExceeded, Storage, StorageClaimed, StorageUsage
 from airssys_wasm.runtime.storage import open_storage
 
 COMPONENTS = st.sampled_from([ComponentId("a", "b", instance) for instance in ("0", "00", "é")])

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.ports import Storage
-from airssys_wasm.core.storage import QuotaExceeded, StorageClaimed, StorageUnavailable, StorageUsage
+from airssys_wasm.core.storage import QuotaExceeded, Storage, StorageClaimed, StorageUnavailable, StorageUsage
 from tests.runtime.storages import KEEPER, KINDS, OTHER, opened, put
 
 

@@ -12,6 +12,10 @@ from airssys_wasm.core.storage import Storage, key_bytes
 from airssys_wasm.runtime.abi.values import Err, Ok
 from airssys_wasm.runtime.wit import storage_error
 
+MOST_HANDED_OVER: Final = 2_700_000
+"""Largest value in bytes that `get` answers: wasmtime copies at most 128 MiB a call, at 48 bytes an element, and would
+end the guest for more."""
+
 _DENIED: Final = Err(("io-error", "permission denied"))
 _NOT_HERE: Final = Err(("io-error", "storage is not available here"))
 
@@ -30,7 +34,11 @@ def functions() -> dict[str, Callable[..., Awaitable[Any]]]:
 
 async def get(state: HostState, key: str) -> Ok | Err:
     """The value of a key; ok(none) when there is no such key."""
-    return await _answer(state, "read", key, lambda storage: storage.get(state.component_id, key))
+    answer = await _answer(state, "read", key, lambda storage: storage.get(state.component_id, key))
+    if isinstance(answer.value, bytes) and len(answer.value) > MOST_HANDED_OVER:
+        problem = f"the value has {len(answer.value)} bytes, {MOST_HANDED_OVER} can be handed over"
+        return Err(("io-error", problem))
+    return answer
 
 
 async def set_value(state: HostState, key: str, value: bytes) -> Ok | Err:
