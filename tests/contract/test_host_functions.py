@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.contract import messaging_rows
+from tests.contract import messaging_rows, services_rows, storage_rows
 from tests.contract.rows import Row, play
 from tests.contract.stage import Stage
 
-ROWS = (*messaging_rows.ROWS,)
+ROWS = (*messaging_rows.ROWS, *services_rows.ROWS, *storage_rows.ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.covers[0]}, {row.behaviour}")
