@@ -21,7 +21,7 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import ComponentInfo, HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
-from airssys_wasm.runtime.host_fn import services
+from airssys_wasm.runtime.host_fn import guestlog, services
 from tests.runtime.guests import GUEST, Start, ask, binary, message, said
 
 TARGET = ComponentId("demo", "target", "0")
@@ -70,6 +70,11 @@ class Outbox:
     def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
         """The sender and its target."""
         return [sender, TARGET]
+
+
+def guest_lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What guests wrote."""
+    return [record for record in caplog.records if record.name == "airssys_wasm.guest"]
 
 
 @LANES
@@ -236,7 +241,7 @@ async def test_a_guest_logs_a_line_with_its_id_and_context(start: Start, caplog:
         for level in ("trace", "debug", "info", "warn", "error"):
             await said(guest, f"log {level} line of {level}")
         await said(guest, "log-with info user=me,n=1 with context")
-    records = [record for record in caplog.records if record.name == "airssys_wasm.guest"]
+    records = guest_lines(caplog)
     levels = [5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.INFO]
     assert levels == [record.levelno for record in records]
     assert {"demo/guest/0"} == {record.__dict__["component"] for record in records}
@@ -249,21 +254,23 @@ async def test_a_guest_cannot_forge_a_line_or_move_a_terminal(start: Start, capl
     guest = await start()
     with caplog.at_level(logging.INFO, "airssys_wasm.guest"):
         await said(guest, "log info a\nERROR forged\r\x1b[2Jx\u202ey\0")
-    assert r"demo/guest/0: a\nERROR forged\r\x1b[2Jx\u202ey\x00" == caplog.records[-1].message
+    assert r"demo/guest/0: a\nERROR forged\r\x1b[2Jx\u202ey\x00" == guest_lines(caplog)[-1].message
 
 
 async def test_a_flood_of_lines_costs_the_guest_its_own_lines(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The next line that is let through says how many were dropped; long lines are cut."""
     guest = await start()
     with caplog.at_level(logging.INFO, "airssys_wasm.guest"):
-        await said(guest, "log-flood 3000 10000")
-        flooded = len(caplog.records)
-        assert 200 <= flooded < 1000
+        before = time.monotonic()
+        await said(guest, "log-flood 1000 5000")
+        took, flooded = time.monotonic() - before, len(guest_lines(caplog))
         await asyncio.sleep(0.05)
         await said(guest, "log info after")
-    assert all(len(record.message) < 5000 for record in caplog.records)
-    assert 3000 - flooded == sum(record.__dict__["dropped"] for record in caplog.records)
-    assert "lines dropped before this" in caplog.records[-1].message
+    assert guestlog.BURST_LINES <= flooded <= guestlog.BURST_LINES + guestlog.LINES_PER_SECOND * took + 1
+    records = guest_lines(caplog)
+    assert 1000 - flooded == sum(record.__dict__["dropped"] for record in records)
+    assert "lines dropped before this" in records[-1].message
+    assert max(len(record.message) for record in records) < 4200
 
 
 @LANES
