@@ -74,7 +74,7 @@ def _least(used: Mapping[Action, set[str]]) -> Capabilities:
 
 
 def as_toml(grants: Mapping[ComponentId, Capabilities]) -> str:
-    """Write grants as a pipeline file has them, to be put beside what each `[[component]]` has already.
+    """Write grants as a pipeline file takes them at any place between its tables: one `[pipeline.grants]` a component.
 
     A pipeline's component has two parts in its id and as many instances as it likes: what its instances were granted is
     put together. TOML 1.0, nothing where there is nothing to grant.
@@ -92,4 +92,4 @@ def _table(name: str, fields: Mapping[str, set[str]]) -> str:
     for narrower in ("request", "broadcast"):
         listed[narrower] = listed[narrower] - listed["send"]
     lines = [f"{field} = [{', '.join(map(quoted, sorted(listed[field])))}]" for field in _FIELDS if listed[field]]
-    return "\n".join(["[[component]]", f"id = {quoted(name)}", "[component.capabilities]", *lines, ""])
+    return "\n".join([f"[pipeline.grants.{quoted(name)}]", *lines, ""])

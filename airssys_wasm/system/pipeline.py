@@ -12,13 +12,14 @@ Everything between is bounded, so a slow part holds up what is before it, back t
 | `drain()` | nothing more is read (a line that is not yet whole is left); then as if the input had ended |
 | an err, a crash, a message over a limit | counted, a dead letter; with `on_error = "stop"` the run ends |
 | a component ends for good, a source or sink fails | the run ends: what is under way goes to dead letters |
+| all has ended well | what components have sent each other is handled too, within `stop_timeout`; then they shut down |
 """
 
 import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, TypeVar, final
 
 import anyio
@@ -28,7 +29,8 @@ import attrs
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
-from airssys_wasm.core.observations import SystemStatistics
+from airssys_wasm.core.observations import DeadLetterReason
+from airssys_wasm.security.learn import Learner
 from airssys_wasm.system.pipeline_channel import CAPACITY, Channel, Outlet
 from airssys_wasm.system.pipeline_framing import Oversized
 from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, framer_for, source_bytes
@@ -36,7 +38,7 @@ from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import SourceSpec
 from airssys_wasm.system.pipeline_stage import Stage, load_stage, system_for
-from airssys_wasm.system.pipeline_summary import PipelineSummary, Progress
+from airssys_wasm.system.pipeline_summary import PipelineSummary, Progress, StageSummary
 from airssys_wasm.system.system import ActorSystem
 
 Result = TypeVar("Result")
@@ -47,13 +49,21 @@ _SINK_CAPACITY: Final = 32 * CAPACITY
 _LINGER: Final = 0.02
 """Seconds that an answer may wait for others to be written with it: less than a person at a terminal notices."""
 
+_SETTLE_SECONDS: Final = 0.005
+"""How often it is looked whether components still have messages of each other: a hundredth of a start of Python."""
+
 
 @final
 @attrs.define(eq=False)
 class Pipeline:
-    """One run of one plan; made for one `run`, during which `system` is there to be looked at."""
+    """One run of one plan; made for one `run`, during which `system` is there to be looked at.
+
+    With `learn`, everything between components and storage is allowed, and the summary has the least grants that would
+    have been enough.
+    """
 
     plan: Plan
+    learn: bool = False
     system: ActorSystem | None = attrs.field(default=None, init=False)
     _stop: StopPipe | None = attrs.field(default=None, init=False)
     _ledger: Ledger | None = attrs.field(default=None, init=False)
@@ -80,7 +90,8 @@ class Pipeline:
         """
         spec, started = self.plan.spec, time.perf_counter()
         with contextlib.closing(StopPipe()) as stop, contextlib.closing(StopPipe()) as abort:
-            async with system_for(self.plan) as system:
+            learner = Learner() if self.learn else None
+            async with system_for(self.plan, learner) as system:
                 self.system = system
                 sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
                 self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter)
@@ -89,8 +100,10 @@ class Pipeline:
                 if self._drain_wanted:
                     stop.request()
                 await self._flow(ledger, stop, abort)
-                statistics = system.statistics()
-        return self._summary(statistics, ledger, time.perf_counter() - started)
+                stages = await self._settle(system, ledger)
+                letters = system.statistics().dead_letters
+        summary = self._summary(stages, letters, ledger, time.perf_counter() - started)
+        return summary if learner is None else attrs.evolve(summary, learned=learner.toml())
 
     def drain(self) -> None:
         """Stop reading and let the run come to its end as if the input had ended; may be called at any time."""
@@ -148,8 +161,6 @@ class Pipeline:
                     ledger.lose(target, payload)
             for channel in self._sinks.values():
                 channel.end()
-        for component in (ended for stage in self._stages.values() for ended in stage.ended()):
-            ledger.fail(f"{component} will not run again")
 
     async def _pump(self, source: SourceSpec, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
         """Read one source to its end, or until reading is to stop."""
@@ -209,16 +220,45 @@ class Pipeline:
             with contextlib.suppress(OSError):
                 writer.close()
 
-    def _summary(self, statistics: SystemStatistics, ledger: Ledger, seconds: float) -> PipelineSummary:
+    async def _settle(self, system: ActorSystem, ledger: Ledger) -> Sequence[StageSummary]:
+        """Have messages between components handled that are no part of a route, and shut the components down.
+
+        Those that feed others go first, so that what they still send arrives. After a failure nothing is waited for.
+        """
+        statistics = system.statistics()
+        with anyio.move_on_after(self.plan.spec.stop_timeout):
+            while not self._failed(ledger) and any(one.mailbox.waiting for one in statistics.components.values()):
+                await anyio.sleep(_SETTLE_SECONDS)
+                statistics = system.statistics()
+        stages = [stage.summary(statistics) for stage in self._stages.values()]
+        if not self._failed(ledger):
+            with anyio.move_on_after(self.plan.spec.stop_timeout):
+                for handle in (handle for stage in self._stages.values() for handle in stage.handles):
+                    await system.unload(handle, drain=True)
+        return stages
+
+    def _failed(self, ledger: Ledger) -> bool:
+        """Whether the run has failed, be it that a component did so after its last answer."""
+        for component in (ended for stage in self._stages.values() for ended in stage.ended()):
+            ledger.fail(f"{component} will not run again")
+        return ledger.failure is not None
+
+    def _summary(
+        self,
+        stages: Sequence[StageSummary],
+        letters: Mapping[DeadLetterReason, int],
+        ledger: Ledger,
+        seconds: float,
+    ) -> PipelineSummary:
         return PipelineSummary(
             messages=self._messages,
             bytes_read=self._bytes_read,
             results=self._results,
             errors=ledger.errors,
             lost=ledger.lost,
-            dead_letters={reason: count for reason, count in statistics.dead_letters.items() if count},
+            dead_letters={reason: count for reason, count in letters.items() if count},
             seconds=seconds,
-            stages=tuple(stage.summary(statistics) for stage in self._stages.values()),
+            stages=tuple(stages),
             samples=tuple(ledger.samples),
             failure=ledger.failure,
             drained=self._cut_short and ledger.failure is None,

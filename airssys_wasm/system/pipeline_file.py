@@ -5,6 +5,7 @@
 name = "logs"                  # the system's name; default: the file's name
 on_error = "count"             # or "stop": the first error ends the run
 storage = "state.db"           # default: ":memory:", gone at the end of the run
+audit = "audit.jsonl"          # every decision on a message or on storage, one JSON object a line, appended
 stop_timeout = 30.0            # seconds
 [pipeline.limits]              # defaults for every component
 [pipeline.grants."logs/parse"] # capabilities of components, all in one place; added to the component's own
@@ -28,7 +29,15 @@ execution = "auto"             # or "loop", "thread"
 
 [[route]]
 from = "lines"
-to = "logs/parse"
+to = "logs/parse"              # or "topic:orders.new": all subscribers, each once
+
+[[subscribe]]
+topic = "orders.*"             # `*`: any one segment; `#` at the end: any rest
+to = "logs/parse"              # a component or a sink
+
+[[policy]]                     # rules that overrule grants; the first rule that matches decides for its policy
+name = "archive is read-only"
+rules = [{ component = "*", action = "send", resource = "logs/archive/*", effect = "deny" }]
 
 [[sink]]
 name = "report"
@@ -38,7 +47,7 @@ framing = "line"               # adds a newline to each message; "block" adds no
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -50,8 +59,9 @@ from airssys_wasm.core.errors import ConfigError, InvalidId
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.problems import Problem
-from airssys_wasm.security.capabilities import Capabilities
+from airssys_wasm.messaging.topics import check_subscription, check_topic
 from airssys_wasm.system.pipeline_key import Key
+from airssys_wasm.system.pipeline_permissions import read_capabilities, read_policies, together
 from airssys_wasm.system.pipeline_spec import (
     DEFAULT_BLOCK_BYTES,
     DEFAULT_STOP_TIMEOUT,
@@ -65,11 +75,11 @@ from airssys_wasm.system.pipeline_spec import (
     SinkSpec,
     SourceKind,
     SourceSpec,
+    SubscribeSpec,
 )
 from airssys_wasm.system.pipeline_table import Table
 
 _LIMITS: Final = tuple(field.name for field in attrs.fields(Limits))
-_GRANTS: Final = ("send", "request", "broadcast", "receive_from", "storage")
 _PLACEHOLDER: Final = "?"
 """Stands for an id or name that cannot be read, so that the other keys of its table still can."""
 
@@ -108,7 +118,9 @@ class _Parser:
             sources=tuple(map(self._source, self.root.tables("source", "name"))),
             components=tuple(map(self._component, self.root.tables("component", "id"))),
             routes=tuple(map(self._route, self.root.tables("route", "from"))),
+            subscriptions=tuple(map(self._subscription, self.root.tables("subscribe", "topic"))),
             sinks=tuple(map(self._sink, self.root.tables("sink", "name"))),
+            policies=read_policies(self.root),
         )
         self.root.finish()
         for component in self.grants.keys() - {component.id for component in spec.components}:
@@ -118,11 +130,14 @@ class _Parser:
     def _pipeline(self, table: Table) -> PipelineSpec:
         self.limits = _limits(table.table("limits"))
         grants = table.table("grants")
-        self.grants = {component: _capabilities(grants.table(component)) for component in tuple(grants.values)}
-        storage = table.take("storage", IN_MEMORY)
+        self.grants = {component: read_capabilities(grants.table(component)) for component in tuple(grants.values)}
+        storage, audit = table.take("storage", IN_MEMORY), table.take("audit", "")
         if not storage or "\0" in storage:
             table.note("storage", f'is neither a path nor "{IN_MEMORY}": {storage!r}')
             storage = IN_MEMORY
+        if table.values.get("audit") == "" or "\0" in audit:
+            table.note("audit", f"is no path: {audit!r}")
+            audit = ""
         name = table.take("name", "") or self.stem
         table.built(lambda: _check_system_name(name), None)
         spec = PipelineSpec(
@@ -130,6 +145,7 @@ class _Parser:
             name=name,
             on_error=table.choice("on_error", OnError.COUNT),
             storage=None if storage == IN_MEMORY else self.folder / storage,
+            audit=self.folder / audit if audit else None,
             stop_timeout=table.seconds("stop_timeout", DEFAULT_STOP_TIMEOUT),
         )
         table.finish()
@@ -180,6 +196,15 @@ class _Parser:
 
     def _route(self, table: Table) -> RouteSpec:
         spec = RouteSpec(table.text("from"), table.text("to"))
+        if (topic := spec.topic) is not None:
+            table.built(lambda: _checked("to", topic, check_topic), None)
+        table.finish()
+        return spec
+
+    def _subscription(self, table: Table) -> SubscribeSpec:
+        spec = SubscribeSpec(table.text("topic"), table.text("to"))
+        if spec.topic:
+            table.built(lambda: _checked("topic", spec.topic, check_subscription), None)
         table.finish()
         return spec
 
@@ -197,7 +222,7 @@ class _Parser:
             execution=table.choice("execution", Execution.AUTO),
             limits=Limits(**(self.limits | _limits(table.table("limits")))),
             config=_config(table),
-            capabilities=_granted(_capabilities(table.table("capabilities")), self.grants.get(name, {})),
+            capabilities=together(read_capabilities(table.table("capabilities")), self.grants.get(name, {})),
         )
         table.finish()
         return spec
@@ -213,6 +238,14 @@ def _check_component_id(name: str) -> None:
         raise ConfigError("id", name, f"has a {exc.part} that {exc.problem}") from exc
     if component.namespace == HOST_NAMESPACE:
         raise ConfigError("id", name, f'is reserved: the namespace "{HOST_NAMESPACE}" is host code\'s')
+
+
+def _checked(key: str, topic: str, check: Callable[[str], object]) -> None:
+    """Refuse what is no topic, or no subscription, under the name of its key."""
+    try:
+        check(topic)
+    except ConfigError as exc:
+        raise ConfigError(key, topic, exc.problem) from exc
 
 
 def _check_system_name(name: str) -> None:
@@ -237,17 +270,3 @@ def _config(table: Table) -> ComponentConfig:
     env = table.table("env").values
     data = table.built(lambda: ComponentConfig.of(config), ComponentConfig()).data
     return ComponentConfig(table.built(lambda: ComponentConfig.of(None, env), ComponentConfig()).env, data)
-
-
-def _capabilities(table: Table) -> dict[str, Any]:
-    good = table.checked(_GRANTS, lambda name, value: Capabilities(**{name: value}))
-    table.finish()
-    return good
-
-
-def _granted(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Capabilities | None:
-    """What the component's own table and `[pipeline.grants]` give together; None when neither gives anything."""
-    patterns: dict[str, Any] = {
-        name: [*own.get(name, ()), *shared.get(name, ())] for name in own.keys() | shared.keys()
-    }
-    return Capabilities(**patterns) if patterns else None

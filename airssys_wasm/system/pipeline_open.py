@@ -50,7 +50,7 @@ async def check_components(plan: Plan) -> None:
     """
     file = plan.spec.file
     problems: list[Problem] = []
-    async with system_for(attrs.evolve(plan, spec=attrs.evolve(plan.spec, storage=None))) as system:
+    async with system_for(attrs.evolve(plan, spec=attrs.evolve(plan.spec, storage=None, audit=None))) as system:
         for component in plan.spec.components:
             problems += await _component_problems(system, component, file)
     if problems:
@@ -130,13 +130,18 @@ def _file_problems(spec: PipelineSpec) -> Iterator[Problem]:
     for component in spec.components:
         if component.path != Path():
             yield from _missing(spec, component.table, component.path, directory=False)
-    for sink in spec.sinks:
-        if sink.path is not None and sink.path.is_dir():
-            yield Problem(spec.file, sink.table, "path", f"is a directory: {sink.path}")
-        elif sink.path is not None:
-            yield from _missing(spec, sink.table, sink.path.parent, directory=True)
-    if spec.storage is not None:
-        yield from _missing(spec, "[pipeline]", spec.storage.parent, directory=True, key="storage")
+    written = [(sink.table, "path", sink.path) for sink in spec.sinks]
+    written += [("[pipeline]", "storage", spec.storage), ("[pipeline]", "audit", spec.audit)]
+    for table, key, path in written:
+        if path is not None:
+            yield from _unwritable(spec, table, path, key)
+
+
+def _unwritable(spec: PipelineSpec, table: str, path: Path, key: str) -> Iterator[Problem]:
+    if path.is_dir():
+        yield Problem(spec.file, table, key, f"is a directory: {path}")
+    else:
+        yield from _missing(spec, table, path.parent, directory=True, key=key)
 
 
 def _missing(spec: PipelineSpec, table: str, path: Path, *, directory: bool, key: str = "path") -> Iterator[Problem]:

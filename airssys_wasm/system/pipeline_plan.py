@@ -3,11 +3,14 @@
 import graphlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import attrs
 
 from airssys_wasm.core.problems import Problem
-from airssys_wasm.system.pipeline_spec import ComponentSpec, PipelineSpec, SinkSpec, SourceSpec
+from airssys_wasm.system.pipeline_spec import TOPIC_PREFIX, ComponentSpec, PipelineSpec, SinkSpec, SourceSpec
+from airssys_wasm.system.pipeline_topics import subscription_problems, ways
 
 Node = SourceSpec | ComponentSpec | SinkSpec
 
@@ -28,7 +31,7 @@ class Plan:
 
 
 def plan_pipeline(spec: PipelineSpec) -> tuple[Plan, list[Problem]]:
-    """Resolve the routes of a spec; the plan is to be used only when there is no problem."""
+    """Resolve the routes and topics of a spec; the plan is to be used only when there is no problem."""
     targets = _targets(spec)
     order, cycles = topological_order(targets)
     problems = [
@@ -37,7 +40,7 @@ def plan_pipeline(spec: PipelineSpec) -> tuple[Plan, list[Problem]]:
         *_resource_problems(spec),
         *_block_problems(spec, targets),
     ]
-    problems += [Problem(spec.file, "[[route]]", "", f"routes form a cycle: {' -> '.join(cycle)}") for cycle in cycles]
+    problems += [Problem(spec.file, "[[route]]", "", f"routes form a cycle: {_walk(spec, cycle)}") for cycle in cycles]
     problems += _loose_ends(spec, targets)
     ids = {component.id for component in spec.components}
     return Plan(spec, tuple(name for name in order if name in ids), targets), problems
@@ -91,10 +94,16 @@ def _nodes(spec: PipelineSpec) -> tuple[Node, ...]:
 def _targets(spec: PipelineSpec) -> dict[str, tuple[str, ...]]:
     """The targets of each name, in the order of the file; routes that name nothing are left out, doubles too."""
     targets: dict[str, list[str]] = {node_name(node): [] for node in _nodes(spec)}
-    for route in spec.routes:
-        if {route.origin, route.target} <= targets.keys() and route.target not in targets[route.origin]:
-            targets[route.origin].append(route.target)
+    for way in ways(spec):
+        if {way.origin, way.target} <= targets.keys() and way.target not in targets[way.origin]:
+            targets[way.origin].append(way.target)
     return {name: tuple(found) for name, found in targets.items()}
+
+
+def _walk(spec: PipelineSpec, names: Sequence[str]) -> str:
+    """A walk along routes as a text, with the topics that it goes by."""
+    steps = {(way.origin, way.target): str(way) for way in reversed(list(ways(spec)))}
+    return " -> ".join([names[0], *(steps[step] for step in pairwise(names))])
 
 
 def _name_problems(spec: PipelineSpec) -> Iterator[Problem]:
@@ -109,6 +118,8 @@ def _name_problems(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(
                 spec.file, node.table, key, f'"{name}" is the name of more than one source, component or sink'
             )
+        if name.startswith(TOPIC_PREFIX):
+            yield Problem(spec.file, node.table, key, f'"{name}" begins as a topic does: {TOPIC_PREFIX}')
 
 
 def _route_problems(spec: PipelineSpec) -> Iterator[Problem]:
@@ -117,7 +128,7 @@ def _route_problems(spec: PipelineSpec) -> Iterator[Problem]:
     seen = set()
     for route in spec.routes:
         for key, name in (("from", route.origin), ("to", route.target)):
-            if name and name not in names:
+            if name and name not in names and not (key == "to" and route.topic is not None):
                 yield Problem(spec.file, route.table, key, f'"{name}" is no source, component or sink')
         if route.origin in sinks - sources:
             yield Problem(spec.file, route.table, "from", f'"{route.origin}" is a sink; nothing comes out of it')
@@ -126,17 +137,21 @@ def _route_problems(spec: PipelineSpec) -> Iterator[Problem]:
         if route in seen:
             yield Problem(spec.file, route.table, "", "is there twice")
         seen.add(route)
+    yield from subscription_problems(spec, names - sources | sinks, sources)
 
 
 def _resource_problems(spec: PipelineSpec) -> Iterator[Problem]:
-    """One reader for stdin, one writer for each output, and no output over an input."""
-    taken: dict[object, str] = {}
+    """One reader for stdin, one writer for each output, and no output over an input or another output."""
+    taken: dict[Path | str, str] = {}
     nodes: tuple[SourceSpec | SinkSpec, ...] = (*spec.sources, *spec.sinks)
-    for node in nodes:
-        place = node.path or node.kind
-        if place in taken and not (isinstance(node, SourceSpec) and node.path):
-            yield Problem(spec.file, node.table, "path" if node.path else "kind", f"{place} is already {taken[place]}")
-        taken.setdefault(place, node.table)
+    places = [(node.path or node.kind, node.table, "path" if node.path else "kind") for node in nodes]
+    files = (("storage", spec.storage), ("audit", spec.audit))
+    places += [(path, "[pipeline]", key) for key, path in files if path is not None]
+    for number, (place, table, key) in enumerate(places):
+        shared = number < len(spec.sources) and isinstance(place, Path)
+        if place in taken and not shared:
+            yield Problem(spec.file, table, key, f"{place} is already {taken[place]}")
+        taken.setdefault(place, table if table != "[pipeline]" else f"[pipeline] {key}")
 
 
 def _block_problems(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
@@ -152,8 +167,9 @@ def _block_problems(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) ->
 
 def _loose_ends(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
     """Whatever gets nothing is a mistake; a last component whose answers go nowhere may be meant."""
+    publishers = {route.origin for route in spec.routes if route.topic is not None}
     for source in spec.sources:
-        if not targets[source.name]:
+        if not targets[source.name] and source.name not in publishers:
             yield Problem(spec.file, source.table, "", "has no route from it")
     reached = reachable(targets, [source.name for source in spec.sources])
     nodes: tuple[Node, ...] = (*spec.components, *spec.sinks)

@@ -10,10 +10,14 @@ from airssys_wasm.core.config import ComponentConfig, Execution, Restart
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
 from airssys_wasm.security.capabilities import Capabilities
+from airssys_wasm.security.policy import Policy
 from airssys_wasm.system.pipeline_key import Key
 
 DEFAULT_BLOCK_BYTES: Final = 64 * KIB
 """A block of a stream when the file does not say: what one read of a full pipe gives."""
+
+TOPIC_PREFIX: Final = "topic:"
+"""Begins a route's target that is a topic; no source, component or sink is called so."""
 
 IN_MEMORY: Final = ":memory:"
 """As the storage of an `ActorSystem`: gone when the system is left."""
@@ -93,15 +97,33 @@ class ComponentSpec:
 
 @attrs.frozen
 class RouteSpec:
-    """One `[[route]]`: what `origin` gives, `target` gets."""
+    """One `[[route]]`: what `origin` gives, `target` gets: a component, a sink, or all subscribers of a topic."""
 
     origin: str
     target: str
 
     @property
+    def topic(self) -> str | None:
+        """The topic it leads to; None when it leads to a component or sink."""
+        return self.target.removeprefix(TOPIC_PREFIX) if self.target.startswith(TOPIC_PREFIX) else None
+
+    @property
     def table(self) -> str:
         """How the file's reader finds it."""
         return f"[[route]] {self.origin} -> {self.target}"
+
+
+@attrs.frozen
+class SubscribeSpec:
+    """One `[[subscribe]]`: `target`, a component or a sink, gets what is routed to topics that `topic` covers."""
+
+    topic: str
+    target: str
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[subscribe]] {self.topic} -> {self.target}"
 
 
 @attrs.frozen
@@ -121,14 +143,17 @@ class SinkSpec:
 
 @attrs.frozen
 class PipelineSpec:
-    """A whole file; `name` is the system's name, `storage` a file or None for memory."""
+    """A whole file; `name` is the system's name, `storage` a file or None for memory, `audit` a file or None."""
 
     file: str
     name: str = "pipeline"
     on_error: OnError = OnError.COUNT
     storage: Path | None = None
+    audit: Path | None = None
     stop_timeout: float = DEFAULT_STOP_TIMEOUT
     sources: tuple[SourceSpec, ...] = ()
     components: tuple[ComponentSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
+    subscriptions: tuple[SubscribeSpec, ...] = ()
     sinks: tuple[SinkSpec, ...] = ()
+    policies: tuple[Policy, ...] = ()

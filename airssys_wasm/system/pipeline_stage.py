@@ -13,6 +13,8 @@ from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
 from airssys_wasm.core.observations import ActorState, SystemStatistics
 from airssys_wasm.core.problems import Problem
 from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.security.learn import Learner
+from airssys_wasm.security.sinks import JsonLinesSink
 from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
 from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
@@ -119,12 +121,19 @@ class Stage:
         )
 
 
-def system_for(plan: Plan) -> ActorSystem:
+def system_for(plan: Plan, learner: Learner | None = None) -> ActorSystem:
     """A system for the components of a plan; compiling goes by the largest binary that any of them may be."""
     spec = plan.spec
     largest = max([component.limits.max_component_bytes for component in plan.components], default=None)
-    limits = Limits() if largest is None else Limits(max_component_bytes=largest)
-    return ActorSystem(spec.name, storage=spec.storage or IN_MEMORY, limits=limits, stop_timeout=spec.stop_timeout)
+    return ActorSystem(
+        spec.name,
+        storage=spec.storage or IN_MEMORY,
+        limits=Limits() if largest is None else Limits(max_component_bytes=largest),
+        policies=spec.policies,
+        audit=[] if spec.audit is None else [JsonLinesSink(spec.audit)],
+        learner=learner,
+        stop_timeout=spec.stop_timeout,
+    )
 
 
 async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> list[ActorHandle]:

@@ -37,10 +37,11 @@ class StageSummary:
 class PipelineSummary:
     """A run that has ended.
 
-    `messages` came from sources, `results` were written to sinks; `errors` counts messages that failed anywhere,
-    `lost` those that were under way when the run had to end. Both are in the dead letters, here by reason; `samples`
-    are the first different error texts. `failure` says what ended the run before its input ended, None when nothing
-    did. `drained` is True when it was asked to stop early.
+    `messages` came from sources, `results` were written to sinks; `errors` counts messages that failed anywhere, `lost`
+    those that were under way when the run had to end. Both are in the dead letters, here by reason, beside what
+    components sent each other to no avail; `samples` are the first different error texts. `failure` says what ended the
+    run before its input ended, None when nothing did. `drained` is True when it was asked to stop early. `learned` is
+    the TOML of the least grants that would have been enough, None when the run was not to learn.
     """
 
     messages: int
@@ -54,11 +55,17 @@ class PipelineSummary:
     dead_letters: Mapping[DeadLetterReason, int] = attrs.field(factory=dict)
     failure: str | None = None
     drained: bool = False
+    learned: str | None = None
 
     @property
     def ok(self) -> bool:
         """Whether every message that was read was handled."""
         return self.failure is None and not self.errors and not self.lost
+
+    @property
+    def denied(self) -> int:
+        """Messages between components that no grant permitted, or that a policy or receiver refused."""
+        return self.dead_letters.get(DeadLetterReason.DENIED, 0)
 
     @property
     def restarts(self) -> int:

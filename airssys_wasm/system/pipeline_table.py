@@ -116,14 +116,16 @@ class Table:
         """A table inside this one, empty when there is none."""
         return self._inside(self.take(key, {}), f"{self.name} [{key}]")
 
-    def tables(self, key: str, label: str) -> Iterator["Table"]:
+    def tables(self, key: str, label: str, *, required: bool = False) -> Iterator["Table"]:
         """Each table of an array of tables, named by its key `label` or, without one, by its number."""
-        for number, entry in enumerate(self.take(key, []), start=1):
+        above = f"{self.name} " if self.name else ""
+        for number, entry in enumerate(self.take(key, [], required=required), start=1):
             if not isinstance(entry, dict):
                 self.note(key, f"is an array of {type_name(type(entry)).partition(' ')[2]}s; write [[{key}]] tables")
                 return
             called = entry.get(label)
-            yield self._inside(entry, f"[[{key}]] {called if called and isinstance(called, str) else f'#{number}'}")
+            name = called if called and isinstance(called, str) else f"#{number}"
+            yield self._inside(entry, f"{above}[[{key}]] {name}")
 
     def finish(self) -> None:
         """Note each key that nobody took, with the closest one that is known."""

@@ -72,11 +72,11 @@ def test_no_pattern_of_what_was_learned_can_be_left_out(uses: list[Use]) -> None
 def test_the_toml_says_the_same(uses: list[Use]) -> None:
     """Whatever is in the ids; instances of one component share a table."""
     grants = _learned(uses).grants()
-    tables = tomllib.loads(as_toml(grants)).get("component", [])
-    assert sorted({f"{who.namespace}/{who.name}" for who in grants}) == [table["id"] for table in tables]
-    for table in tables:
-        ours = [held for who, held in grants.items() if f"{who.namespace}/{who.name}" == table["id"]]
-        told = Capabilities(**table["capabilities"])
+    tables = tomllib.loads(as_toml(grants)).get("pipeline", {}).get("grants", {})
+    assert sorted({f"{who.namespace}/{who.name}" for who in grants}) == [*tables]
+    for name, table in tables.items():
+        ours = [held for who, held in grants.items() if f"{who.namespace}/{who.name}" == name]
+        told = Capabilities(**table)
         for field in ("send", "storage"):
             assert set(getattr(told, field)) == {item for held in ours for item in getattr(held, field)}
         for action in ("request", "broadcast"):
@@ -99,8 +99,8 @@ def test_the_toml_can_be_pasted() -> None:
         [(B, "storage.write", B), (B, "storage.read", B), (A, "request", B), (A, "send", B), (A, "request", C)]
     )
     assert learner.toml() == (
-        '[[component]]\nid = "n/a"\n[component.capabilities]\nsend = ["n/b/0"]\nrequest = ["n/c/0"]\n'
-        '\n[[component]]\nid = "n/b"\n[component.capabilities]\nstorage = ["read", "write"]\n'
+        '[pipeline.grants."n/a"]\nsend = ["n/b/0"]\nrequest = ["n/c/0"]\n'
+        '\n[pipeline.grants."n/b"]\nstorage = ["read", "write"]\n'
     )
 
 
@@ -110,7 +110,7 @@ def test_instances_that_send_and_request_share_send() -> None:
         'send = ["n/c/0"]\n'
         == as_toml(
             {A: Capabilities(send=["n/c/0"]), ComponentId("n", "a", "1"): Capabilities(request=["n/c/0"])}
-        ).partition("[component.capabilities]\n")[2]
+        ).partition("]\n")[2]
     )
 
 
@@ -162,4 +162,4 @@ def test_what_is_learned_is_bounded_and_says_what_is_missing(monkeypatch: pytest
         learner.record(A, "send", target)
     assert {A: Capabilities(send=["n/b/0", "n/c/0"])} == learner.grants()
     assert learner.toml().endswith("\n# 1 more uses were too many to keep; they are missing here.\n")
-    assert ["n/b/0", "n/c/0"] == tomllib.loads(learner.toml())["component"][0]["capabilities"]["send"]
+    assert ["n/b/0", "n/c/0"] == tomllib.loads(learner.toml())["pipeline"]["grants"]["n/a"]["send"]
