@@ -9,7 +9,7 @@ from typing import Final, final
 import anyio
 
 from airssys_wasm.core.errors import TooManyThreads
-from airssys_wasm.runtime.lanes import Job, Pollable, settled
+from airssys_wasm.runtime.job import Job, Pollable, settled
 
 MAX_BLOCKING_THREADS: Final = 32
 """Calls of blocking guests under way at once; further ones wait for a thread, within their deadline."""

@@ -77,6 +77,11 @@ class Fiber:
             raise Interrupted
         self.host_call = call
 
+    def abandon(self) -> None:
+        """A thread is stuck in the call. Its slice is over by now: should it ever run guest code again, it leaves."""
+        self.abandoned = self.spent = True
+        self._ticker.leave(self.key)
+
     async def answer_host(self) -> None:
         """Await the host function that the guest waits for; raises HostFunctionError."""
         if self.host_call is not None:
@@ -188,7 +193,7 @@ class Call:
 
     def abandon(self) -> None:
         """Leave the call, its Store and all to the thread that it is stuck in."""
-        self.fiber.abandoned = self.fiber.spent = True
+        self.fiber.abandon()
 
     def retire(self) -> None:
         """Free an abandoned call with its Store, on the thread that it had kept."""

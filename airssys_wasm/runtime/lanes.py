@@ -14,10 +14,9 @@ import os
 import queue
 import threading
 from collections import deque
-from typing import Final, Generic, Protocol, TypeVar, final
+from typing import Final, Generic, TypeVar, final
 
-import anyio
-
+from airssys_wasm.runtime.job import Job, Pollable, settled
 from airssys_wasm.runtime.ticker import TICK
 
 FREE_TURNS: Final = 8
@@ -31,30 +30,6 @@ POLL_THREADS: Final = max(1, min(4, os.cpu_count() or 1))
 
 
 T = TypeVar("T")
-
-
-class Pollable(Protocol):
-    """A call as the threads see it."""
-
-    stopping: bool
-    """Set by the loop: leave at the next slice."""
-
-    def step(self) -> bool:
-        """Start or go on for a slice; True when the call has ended."""
-        ...
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it waits for a host function, and so not for its next slice."""
-        ...
-
-    def abandon(self) -> None:
-        """Told on the loop: the thread does not come back, the call is its own now."""
-        ...
-
-    def retire(self) -> None:
-        """Told on the thread, should it come back after all: free what the call held."""
-        ...
 
 
 @final
@@ -149,50 +124,6 @@ class RunQueue:
 
 
 @final
-class Job:
-    """A call in a thread's hands, and the future that tells the loop how it went: True ended, False waits."""
-
-    def __init__(self, call: Pollable, loop: asyncio.AbstractEventLoop) -> None:
-        self.call = call
-        self.loop = loop
-        self.done: asyncio.Future[bool] = loop.create_future()
-        self._lock = threading.Lock()
-        self._ended = self._abandoned = False
-
-    def abandon(self) -> bool:
-        """Leave the call to its thread; False when the thread has just come back by itself."""
-        with self._lock:
-            self._abandoned = not self._ended
-            if self._abandoned:
-                self.call.abandon()
-            return self._abandoned
-
-    def end(self) -> bool:
-        """The thread is through with the call; True when it was abandoned meanwhile."""
-        with self._lock:
-            self._ended = True
-            return self._abandoned
-
-    def report(self, *, ended: bool) -> None:
-        """Tell the loop how it went, from the thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self._set, ended)
-
-    def fail(self, error: BaseException) -> None:
-        """Tell the loop that the call could not be run."""
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._set_error, error)
-
-    def _set(self, ended: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe passes positions only
-        if not self.done.done():
-            self.done.set_result(ended)
-
-    def _set_error(self, error: BaseException) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-@final
 class PollThreads:
     """A few daemon threads that poll calls in turn, started when first needed."""
 
@@ -206,8 +137,9 @@ class PollThreads:
     async def run(self, call: Pollable) -> bool:
         """Poll until the call ends (True) or waits for a host function (False).
 
-        Cancellation: the call leaves its worker at the next slice; only then this returns, so that the caller may
-        delete it. What a guest cannot be interrupted in (copying a large value) is waited for.
+        Cancellation: a call that waits for a worker leaves at once, one that has one at the next slice; only then this
+        returns, so that the caller may delete it. What a guest cannot be interrupted in (copying a large value) is
+        waited for.
         """
         job = Job(call, asyncio.get_running_loop())
         self._start_thread()
@@ -216,7 +148,8 @@ class PollThreads:
             return await asyncio.shield(job.done)
         except asyncio.CancelledError:
             call.stopping = True
-            await settled(job.done)
+            if not job.withdraw():
+                await settled(job.done)
             raise
 
     def close(self) -> list[threading.Thread]:
@@ -240,7 +173,7 @@ class PollThreads:
     def _work(self) -> None:
         while self._tokens.get():
             job = self._jobs.pop()
-            if job is None:
+            if job is None or not job.take():
                 continue
             try:
                 again = self._slice(job)
@@ -248,6 +181,7 @@ class PollThreads:
                 job.fail(exc)
             else:
                 if again:
+                    job.put_back()
                     self._put(job, fresh=False)
             del job
 
@@ -264,12 +198,3 @@ class PollThreads:
                 return True
         job.report(ended=False)
         return False
-
-
-async def settled(done: "asyncio.Future[bool]") -> None:
-    """Wait for a job whatever happens to the waiting task; its error is the caller's no longer."""
-    while not done.done():
-        with contextlib.suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
-            await asyncio.wait([done])
-    if not done.cancelled():
-        done.exception()

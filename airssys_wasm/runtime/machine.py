@@ -28,6 +28,7 @@ class Machine:
 
     def __init__(self, host_calls: HostCalls, *, metered: bool) -> None:
         self.metered = metered
+        self.host_calls = host_calls  # its C callbacks have to outlive every instance, also one stuck in a thread
         try:
             self.engine = Engine(_configuration(metered=metered))
             self.linker = _linker(self.engine, host_calls, wasi=False)
