@@ -65,6 +65,7 @@ class ComponentActor:
         self._current: Envelope | None = None
         self._order: Order | None = None
         self._state: HostState | None = None
+        self._callbacks: dict[str, Envelope] = {}
         self._scope = anyio.CancelScope()
 
     @property
@@ -140,7 +141,7 @@ class ComponentActor:
     async def _setup(self) -> Guest:
         spec = self._child.spec
         self._state = state = spec.host_state()
-        state.take_callback = self._take_callback
+        state.take_callback, state.drop_callback = self._take_callback, self._drop_callback
         self._guest = guest = await self._host.start(spec.compiled, state)
         self._child.metadata = await guest.initialize(spec.config)
         self.ready = True
@@ -148,7 +149,17 @@ class ComponentActor:
 
     def _take_callback(self, message: ComponentMessage) -> bool:
         """Put the answer to a request of this instance into the mailbox."""
-        return self._child.mailbox.put_callback(Envelope(message, callback=True, instance=self._state))
+        envelope = Envelope(message, callback=True, instance=self._state)
+        taken = self._child.mailbox.put_callback(envelope)
+        if taken and message.metadata.correlation_id is not None:
+            self._callbacks[message.metadata.correlation_id] = envelope
+        return taken
+
+    def _drop_callback(self, correlation_id: str) -> None:
+        """Take back an answer that waits in the mailbox; nothing when it has been delivered."""
+        envelope = self._callbacks.pop(correlation_id, None)
+        if envelope is not None:
+            envelope.withdrawn = True
 
     async def _serve(self, guest: Guest) -> ExitReason:
         """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`."""
@@ -179,6 +190,8 @@ class ComponentActor:
     async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
         """Have the guest handle one message and complete the ask; a guest that answers err goes on living."""
         child = self._child
+        if envelope.callback:
+            self._callbacks.pop(envelope.message.metadata.correlation_id or "", None)
         if envelope.withdrawn or envelope.instance not in {None, self._state}:
             child.lose(envelope, DeadLetterReason.REQUESTER_GONE)
             return
@@ -192,7 +205,8 @@ class ComponentActor:
                 answer = await guest.handle_message(envelope.message)
         except GuestError as exc:
             child.guest_errors += 1
-            _log.debug("%s answered err: %s", child.id, exc)
+            level, what = (logging.WARNING, " to a callback") if envelope.callback else (logging.DEBUG, "")
+            _log.log(level, "%s answered err%s: %s", child.id, what, exc)  # of a callback nobody else hears
             envelope.fail(exc)
         else:
             child.handled += 1
@@ -242,7 +256,7 @@ class ComponentActor:
         """Requests belong to the instance: no answer reaches the next one."""
         state = self._state
         if state is not None:
-            state.take_callback = None
+            state.take_callback = state.drop_callback = None
             if state.outbox is not None:
                 state.outbox.forget(state)
 

@@ -48,11 +48,6 @@ class Registry:
         """Give a reserved id back, or leave it to the child that was added meanwhile."""
         self._reserved.discard(id)
 
-    @property
-    def reserved(self) -> int:
-        """How many ids are kept for loads under way."""
-        return len(self._reserved)
-
     def next_handle(self, id: ComponentId) -> ComponentHandle:  # noqa: A002 - the stable name
         """A handle whose number was never used and never will be again; numbers count from 1."""
         handle = ComponentHandle(id, self._next_number)

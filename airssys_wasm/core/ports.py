@@ -141,6 +141,8 @@ class HostState:
     execution: Execution = Execution.AUTO
     take_callback: Callable[[ComponentMessage], bool] | None = None
     """Puts the answer to a request of this instance into its mailbox; None once the instance has ended."""
+    drop_callback: Callable[[str], None] | None = None
+    """Takes back an answer that waits in the mailbox, by its correlation id; silent when there is none."""
     log: Callable[[str, str, Iterable[tuple[str, str]]], None] | None = None
     """Where the guest's log lines go: level, message, context. None until the runtime sets it."""
     storage: Storage | None = None

@@ -26,7 +26,14 @@ from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.delivery import Delivery
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.registry import Registry
-from airssys_wasm.core.errors import ActorStopped, ComponentCrashed, GuestError, MailboxFull, PayloadTooLarge
+from airssys_wasm.core.errors import (
+    ActorStopped,
+    ComponentCrashed,
+    DeliveryError,
+    GuestError,
+    MailboxFull,
+    PayloadTooLarge,
+)
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import (
     CONTENT_TYPE_ERROR,
@@ -104,7 +111,7 @@ class Requests:
         return len(self._table)
 
     async def make(
-        self, requester: HostState, child: Child, message: ComponentMessage, timeout: float, wait: float | None
+        self, requester: HostState, child: Child, message: ComponentMessage, timeout: float, wait: float
     ) -> None:
         """Register a request and offer its message; what is not accepted is not registered either.
 
@@ -113,7 +120,7 @@ class Requests:
             child: who is asked.
             message: what it gets; its correlation id names the request.
             timeout: seconds until the callback says timeout; 0 at once.
-            wait: seconds to wait for room in the target's mailbox, None without limit.
+            wait: seconds to wait for room in the target's mailbox, no longer than the timeout.
 
         Raises:
             MailboxFull: The requester has `Limits.max_pending_requests` requests or callbacks waiting, or there was
@@ -131,16 +138,24 @@ class Requests:
         self._table.open(Pending(correlation_id, requester, child.id, due))
         self._set_timer()
         try:
-            await self.delivery.offer(child, envelope, wait)
-        except BaseException:
-            self._end(self._table.resolve(correlation_id))
+            await self.delivery.offer(child, envelope, min(wait, timeout))
+        except BaseException as exc:
+            pending = self._table.resolve(correlation_id)
+            if pending is None and isinstance(exc, DeliveryError):
+                return  # it expired while it waited for room: its callback is on the way, and there is only one answer
+            self._end(pending)
             raise
 
     def cancel(self, requester: HostState, correlation_id: str) -> None:
-        """Forget a request of this instance; its message is handled all the same, its answer dropped."""
+        """Forget a request of this instance; its answer is dropped, also where it waits in the mailbox already.
+
+        The message is handled all the same.
+        """
         pending = self._table.cancel(correlation_id, requester)
         if pending is not None:
             self._envelopes.pop(correlation_id, None)
+        elif requester.drop_callback is not None:
+            requester.drop_callback(correlation_id)
 
     def forget(self, requester: HostState) -> None:
         """An instance has ended: drop its requests."""

@@ -6,6 +6,7 @@ from typing import final
 
 import attrs
 
+from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.core.errors import InstantiationFailed, InvalidId
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
@@ -24,7 +25,8 @@ class Admission:
     registry: Registry
     max_components: int | None
     max_total_memory_bytes: int | None
-    _promised_bytes: int = attrs.field(default=0, init=False)
+    _promised: dict[ComponentId, int] = attrs.field(factory=dict, init=False)
+    """Bytes by id, of the loads under way; until its end a load may have a child already."""
 
     @contextlib.contextmanager
     def load_under_way(self, id: ComponentId, limits: Limits) -> Iterator[None]:  # noqa: A002 - the stable name
@@ -39,21 +41,25 @@ class Admission:
             raise InvalidId("namespace", id.namespace, "is reserved for host code")
         self._check_room(id, limits)
         self.registry.reserve(id)
-        self._promised_bytes += limits.max_memory_bytes
+        self._promised[id] = limits.max_memory_bytes
         try:
             yield
         finally:
-            self._promised_bytes -= limits.max_memory_bytes
+            del self._promised[id]
             self.registry.release(id)
 
     def _check_room(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
-        guests = [child for child in self.registry if child.id.namespace != HOST_NAMESPACE]
-        if self.max_components is not None and len(guests) + self.registry.reserved >= self.max_components:
+        guests = {child.id: child.spec.limits.max_memory_bytes for child in self.registry if _is_guest(child)}
+        taken = self._promised | guests
+        if self.max_components is not None and len(taken) >= self.max_components:
             raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
         if self.max_total_memory_bytes is None:
             return
-        taken = self._promised_bytes + sum(child.spec.limits.max_memory_bytes for child in guests)
-        if taken + limits.max_memory_bytes > self.max_total_memory_bytes:
-            left = self.max_total_memory_bytes - taken
+        left = self.max_total_memory_bytes - sum(taken.values())
+        if limits.max_memory_bytes > left:
             problem = f"max_memory_bytes of {limits.max_memory_bytes} is over the {left} that are left"
             raise InstantiationFailed(f"{problem} of max_total_memory_bytes ({self.max_total_memory_bytes})", id)
+
+
+def _is_guest(child: Child) -> bool:
+    return child.id.namespace != HOST_NAMESPACE

@@ -4,10 +4,11 @@
 |---|---|
 | returns bytes, or None | that answer |
 | raises `GuestError` | err of that case |
-| raises anything else | err runtime-error, with the exception's name; the traceback goes to the log |
+| raises or returns anything else | err runtime-error, with the exception's name; the traceback goes to the log |
 | runs longer than `Limits.max_execution_time` | err timeout; the handler is cancelled |
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -59,8 +60,8 @@ class ServedGuest:
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
         """Have the handler answer; raises GuestError, Interrupted."""
-        answer = await self._call(self.served.handler, message)
-        return None if answer is None else as_bytes(answer)
+        answer: bytes | None = await self._call(self._answer, message)
+        return answer
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Have the callback handler take an answer; without one it is dropped."""
@@ -83,6 +84,10 @@ class ServedGuest:
     async def aclose(self) -> None:
         """Nothing to give up."""
 
+    async def _answer(self, message: ComponentMessage) -> bytes | None:
+        answer = await self.served.handler(message)
+        return None if answer is None else as_bytes(answer)
+
     async def _call(self, handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage) -> Any:
         started, self._interrupted = time.perf_counter(), False
         with anyio.move_on_after(self.state.limits.max_execution_time) as scope:
@@ -91,7 +96,9 @@ class ServedGuest:
                 return await handler(message)
             except GuestError:
                 raise
-            except Exception as exc:
+            except (Exception, asyncio.CancelledError) as exc:
+                if isinstance(exc, asyncio.CancelledError) and _is_being_cancelled():
+                    raise
                 _log.exception("%s: the handler failed", self.state.component_id)
                 raise GuestError("runtime-error", f"the handler failed: {type(exc).__name__}") from exc
             finally:
@@ -100,6 +107,12 @@ class ServedGuest:
         if self._interrupted:
             raise Interrupted
         raise GuestError("timeout")
+
+
+def _is_being_cancelled() -> bool:
+    """Whether a CancelledError is this task's own; otherwise the handler has awaited something that was cancelled."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 @final

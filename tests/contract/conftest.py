@@ -7,6 +7,7 @@ import pytest
 from airssys_wasm import ActorSystem
 from airssys_wasm.runtime.cache import DIRECTORY_VARIABLE
 from airssys_wasm.security.sinks import MemorySink
+from tests.contract.gate import Gate
 from tests.contract.stage import Stage
 
 
@@ -26,3 +27,11 @@ async def stage() -> AsyncIterator[Stage]:
         stage = Stage(system, sink)
         yield stage
     assert (0, None, {}) == (len(stage.requests), stage.requests._timer, stage.requests._envelopes)
+
+
+@pytest.fixture
+async def gate(stage: Stage) -> Gate:
+    """Host code that guests may ask, and that answers when it is opened."""
+    gate = Gate()
+    await gate.serve(stage.system)
+    return gate

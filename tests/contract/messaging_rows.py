@@ -13,6 +13,10 @@ STOPPED: Final = re.compile("err delivery-failed: demo/failed/0 has stopped: fai
 TOO_LARGE: Final = (
     "err invalid-message: payload of 11 bytes is over the limit of 10 of demo/small/0; raise Limits.max_payload_bytes"
 )
+SHY: Final = "err delivery-failed: demo/asker/0 may not send demo/shy/0: demo/shy/0 does not receive from demo/asker/0"
+FIVE_FAILED: Final = (
+    "err delivery-failed: 5 of 6 targets failed: 'demo/../0', demo/nobody/0, demo/full/0, demo/small/0, demo/shy/0"
+)
 BAD_IDS: Final = {
     "a/b|target|0": "namespace 'a/b' contains '/'",
     "demo||0": "name '' is empty",
@@ -67,8 +71,7 @@ SEND: Final = (
             (
                 "asker",
                 "send demo|shy|0 x",
-                "err delivery-failed: demo/asker/0 may not send demo/shy/0:"
-                " demo/shy/0 does not receive from demo/asker/0",
+                SHY,
             ),
         ),
     ),
@@ -213,8 +216,7 @@ OTHERS: Final = (
             (
                 "asker",
                 "broadcast demo|nobody|0,demo|..|0,demo|full|0,demo|small|0,demo|shy|0,demo|target|0 twelve bytes",
-                "err delivery-failed: 5 of 6 targets failed: 'demo/../0', demo/nobody/0, demo/full/0, demo/small/0,"
-                " demo/shy/0",
+                FIVE_FAILED,
             ),
             ("target", "count", "2"),
         ),

@@ -85,7 +85,7 @@ class Actor:
         assert answer is not None, f"{command!r} answered none"
         return answer.decode()
 
-    async def request(self, target: str, payload: str, timeout_ms: int = 60_000) -> str:
+    async def request(self, target: str | ComponentId, payload: str, timeout_ms: int = 60_000) -> str:
         """Have it make a request; the correlation id."""
         answer = await self.say(f"request {timeout_ms} {wire(target)} {payload}")
         verdict, _, correlation_id = answer.partition(" ")

@@ -1,0 +1,179 @@
+"""Host code as an actor: one message at a time, and whatever it does stays its own affair."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from airssys_wasm import (
+    ActorState,
+    ActorStopped,
+    ActorSystem,
+    AlreadyLoaded,
+    ComponentId,
+    ComponentMessage,
+    GuestError,
+    InvalidId,
+    Limits,
+    RequestTimeout,
+)
+from airssys_wasm.testing.clock import ManualClock, settle
+from airssys_wasm.testing.guests import OBEDIENT, ScriptedHost
+
+INBOX = ComponentId("host", "tests", "inbox")
+A = ComponentId("demo", "a", "0")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def system(clock: ManualClock) -> AsyncIterator[ActorSystem]:
+    """A system without WebAssembly."""
+    async with ActorSystem(host=ScriptedHost(clock=clock), clock=clock) as system:
+        yield system
+
+
+async def test_a_handler_answers_bytes_or_none_one_message_at_a_time(system: ActorSystem) -> None:
+    """In the order of arrival."""
+    running: list[bytes] = []
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        running.append(message.payload.data)
+        assert 1 == len(running)
+        await asyncio.sleep(0)
+        running.clear()
+        return None if message.payload.data == b"none" else message.payload.data
+
+    inbox = await system.serve(INBOX, handler)
+    assert [b"1", None, b""] == list(await asyncio.gather(inbox.ask(b"1"), inbox.ask(b"none"), inbox.ask(b"")))
+    assert 3 == inbox.statistics().handled
+
+
+async def test_what_a_handler_raises_is_an_err_and_no_crash(
+    system: ActorSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the exception's name gets out; the traceback is in the log."""
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        if message.payload.data == b"guest error":
+            raise GuestError("invalid-component", "text")
+        raise LookupError("secret")
+
+    inbox = await system.serve(INBOX, handler)
+    with pytest.raises(GuestError, match="invalid-component: text"):
+        await inbox.ask(b"guest error")
+    with pytest.raises(GuestError, match=r"runtime-error: the handler failed: LookupError$"):
+        await inbox.ask(b"x")
+    assert ["host/tests/inbox: the handler failed"] == [line for line in caplog.messages if "failed" in line]
+    assert (2, 0) == (inbox.statistics().guest_errors, inbox.statistics().crashes)
+
+
+async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on(system: ActorSystem) -> None:
+    """The cancellation is not its own: the next message is handled, and the system can be left."""
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        if message.payload.data == b"cancelled":
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+        return b"ok"
+
+    inbox = await system.serve(INBOX, handler)
+    with pytest.raises(GuestError, match="the handler failed: CancelledError"):
+        await inbox.ask(b"cancelled")
+    assert (b"ok", ActorState.RUNNING) == (await inbox.ask(b"x"), inbox.state)
+
+
+async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(system: ActorSystem) -> None:
+    """A str is no answer."""
+
+    async def handler(_message: ComponentMessage) -> bytes | None:
+        return "text"  # type: ignore[return-value]
+
+    inbox = await system.serve(INBOX, handler)
+    with pytest.raises(GuestError, match="the handler failed: TypeError"):
+        await inbox.ask(b"x")
+
+
+async def test_a_handler_that_takes_too_long_is_cancelled() -> None:
+    """It answers err timeout; the next message is handled."""
+    cancelled = []
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        try:
+            await asyncio.sleep(3600 if message.payload.data == b"slow" else 0)
+        except asyncio.CancelledError:
+            cancelled.append(message.payload.data)
+            raise
+        return b"ok"
+
+    async with ActorSystem(host=ScriptedHost()) as system:
+        inbox = await system.serve(INBOX, handler, limits=Limits(max_execution_time=0.02))
+        with pytest.raises(GuestError, match=r"^timeout$"):
+            await inbox.ask(b"slow")
+        assert ([b"slow"], b"ok") == (cancelled, await inbox.ask(b"x"))
+
+
+async def test_interrupt_and_unload_cancel_the_handler(system: ActorSystem, clock: ManualClock) -> None:
+    """Each as for a component."""
+    begun = asyncio.Event()
+
+    async def handler(_message: ComponentMessage) -> bytes | None:
+        begun.set()
+        await asyncio.Event().wait()
+        return None
+
+    inbox = await system.serve(INBOX, handler)
+    asking = asyncio.create_task(inbox.ask(b"x", timeout=1, interrupt=True))
+    await begun.wait()
+    await clock.advance(1)
+    with pytest.raises(RequestTimeout) as caught:
+        await asking
+    assert "interrupted" == caught.value.outcome
+    begun.clear()
+    asking = asyncio.create_task(inbox.ask(b"x", timeout=None))
+    await begun.wait()
+    unloading = asyncio.create_task(system.unload(inbox))
+    await clock.advance(5)
+    await unloading
+    with pytest.raises(ActorStopped):
+        await asking
+
+
+async def test_it_is_served_in_the_namespace_of_the_host_and_once(system: ActorSystem) -> None:
+    """A component cannot take its place."""
+
+    async def handler(_message: ComponentMessage) -> bytes | None:
+        return None
+
+    with pytest.raises(InvalidId, match="is not 'host'"):
+        await system.serve(A, handler)
+    inbox = await system.serve(INBOX, handler)
+    with pytest.raises(AlreadyLoaded):
+        await system.serve(INBOX, handler)
+    await system.unload(inbox)
+    assert await system.serve(INBOX, handler) == system.get(INBOX)
+
+
+async def test_callbacks_go_to_their_own_handler(system: ActorSystem) -> None:
+    """With the correlation id of the request; without such a handler they are dropped."""
+    answers: list[tuple[str | None, bytes]] = []
+
+    async def handler(_message: ComponentMessage) -> bytes | None:
+        raise AssertionError
+
+    async def on_callback(message: ComponentMessage) -> None:
+        answers.append((message.metadata.correlation_id, message.payload.data))
+
+    await system.load(A, OBEDIENT)
+    await system.serve(INBOX, handler, on_callback=on_callback)
+    silent = ComponentId("host", "tests", "silent")
+    await system.serve(silent, handler)
+    first = await system.request(INBOX, A, b"x")
+    await system.request(silent, A, b"y")
+    await settle()
+    assert [(first, b"x")] == answers
