@@ -136,6 +136,15 @@ async def test_a_digest_that_differs_is_refused(engine: WasmtimeEngine) -> None:
         await engine.compile(ECHO, Limits(), "0" * 64)
 
 
+async def test_an_endless_file_is_not_read_to_its_end(engine: WasmtimeEngine, tmp_path: Path) -> None:
+    """64 GiB of nothing: one byte over the limit is enough to know."""
+    path = tmp_path / "huge.wasm"
+    path.write_bytes(ECHO)
+    os.truncate(path, 64 << 30)
+    with pytest.raises(InvalidComponent, match="1001 bytes are over"):
+        await engine.compile(path, Limits(max_component_bytes=1000))
+
+
 @pytest.mark.parametrize("source", ["echo.wasm", 5, None, [ECHO]], ids=repr)
 async def test_a_source_is_bytes_or_a_path(engine: WasmtimeEngine, source: object) -> None:
     """A str could be either, so it is neither."""

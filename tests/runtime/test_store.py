@@ -18,6 +18,7 @@ from airssys_wasm.core.limits import MIB, Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
 from airssys_wasm.core.ports import HealthStatus, HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from tests.guests import wat
 from tests.runtime.guests import GUEST, SENDER, Start, ask, binary, message, said
 
 CRIMES = {
@@ -222,3 +223,26 @@ async def test_a_guest_that_failed_goes_without_a_garbage_collection(engine: Was
         assert gone() is None
     finally:
         gc.enable()
+
+
+async def test_a_component_may_call_the_host_while_it_is_instantiated(start: Start) -> None:
+    """In the start function of its module; this one traps if the clock stands at 0."""
+    prelude = """
+        (import "airssys:core/host-services@1.0.0" (instance $services
+            (export "current-time-millis" (func (result u64)))
+            (export "sleep-millis" (func (param "duration-ms" u64)))))
+        (alias export $services "current-time-millis" (func $millis))
+        (alias export $services "sleep-millis" (func $sleep))
+        (core func $core-millis (canon lower (func $millis)))
+        (core func $core-sleep (canon lower (func $sleep)))
+        (core module $early
+            (import "host" "millis" (func $millis (result i64)))
+            (import "host" "sleep" (func $sleep (param i64)))
+            (func $main (call $sleep (i64.const 5)) (if (i64.eqz (call $millis)) (then unreachable)))
+            (start $main))
+        (core instance $host (export "millis" (func $core-millis)) (export "sleep" (func $core-sleep)))
+        (core instance (instantiate $early (with "host" (instance $host))))
+    """
+    for execution in Execution:
+        with pytest.raises(Trap, match="unreachable"):  # of initialize, which comes after
+            await start(wat.lifecycle(prelude=prelude), execution=execution)

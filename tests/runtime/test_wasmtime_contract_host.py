@@ -162,3 +162,28 @@ def test_cancelling_over_and_over_leaves_nothing_behind(bare: BareEngine, host: 
         future.delete()
         store.close()
     assert 1000 == host.finalized
+
+
+def test_a_host_function_can_be_called_from_the_bottom_of_the_guests_stack(bare: BareEngine, host: Host) -> None:
+    """The callback runs on the guest's own stack, which has room for Python beyond what the guest may use."""
+    host.answered, component = True, bare.compile(WAITS)
+
+    def ended(depth: int) -> str:
+        store = BareStore(bare, component)
+        store.yield_every(1 << 40)
+        assert store.instantiate().finish() is None
+        host.argument = -1
+        text = store.begin("deep", number(depth)).finish() or ""
+        store.close()
+        return text
+
+    reached, exhausted = 1, 1 << 20
+    assert "call stack exhausted" in ended(exhausted)
+    while exhausted - reached > 1:
+        middle = (reached + exhausted) // 2
+        if "call stack exhausted" in ended(middle):
+            exhausted = middle
+        else:
+            reached = middle
+    assert "type mismatch" in ended(reached)  # the host function was called, and answered nothing
+    assert (0, True) == (host.argument, reached > 1000)

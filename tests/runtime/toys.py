@@ -111,6 +111,7 @@ WAITS: Final = component(
     {
         "wait": ('(param "n" u32) (result u32)', "(param i32) (result i32) (call $wait (local.get 0))"),
         "tell": ('(param "n" u32)', "(param i32) (call $tell (local.get 0))"),
+        "deep": ('(param "n" u32) (result u32)', "(param i32) (result i32) (call $deep (local.get 0))"),
     },
     prelude="""
         (import "test:host/calls" (instance $host
@@ -119,10 +120,13 @@ WAITS: Final = component(
         (alias export $host "tell" (func $tell)) (core func $core-tell-import (canon lower (func $tell)))
         (core instance $given (export "wait" (func $core-wait-import)) (export "tell" (func $core-tell-import)))
     """,
-    core='(import "host" "wait" (func $wait (param i32) (result i32))) (import "host" "tell" (func $tell (param i32)))',
+    core='(import "host" "wait" (func $wait (param i32) (result i32))) (import "host" "tell" (func $tell (param i32)))'
+    " (func $deep (param i32) (result i32) (if (result i32) (local.get 0)"
+    " (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))"
+    " (else (call $wait (i32.const 0)))))",
     given='(with "host" (instance $given))',
 )
-"""Each export calls the host function of its name."""
+"""Each export calls the host function of its name; `deep` calls `wait` that many calls down."""
 
 
 def echo_component(of: WitType) -> bytes:
