@@ -109,7 +109,6 @@ def _prepare(database: sqlite3.Connection, path: Path, *, power_safe: bool) -> N
     # Asked again: another process may have made the tables since.
     for statement in _SCHEMA if _is_new(database, path) else ():
         database.execute(statement)
-    database.execute("DELETE FROM owners WHERE key_count = 0")
     database.execute("COMMIT")
 
 

@@ -40,6 +40,18 @@ async def test_data_and_claims_outlive_the_storage(path: Path) -> None:
     await storage.aclose()
 
 
+async def test_a_claim_holds_before_there_are_data_and_when_others_open_the_file(path: Path) -> None:
+    """A component that stores its first value late stores it under its own claim."""
+    storage = await open_storage(path)
+    await storage.claim(KEEPER, "c0de")
+    await (await open_storage(path)).aclose()
+    await put(storage, "k")
+    await storage.claim(KEEPER, "c0de")
+    with pytest.raises(StorageClaimed):
+        await storage.claim(KEEPER, "other")
+    await storage.aclose()
+
+
 @pytest.mark.parametrize(("power_safe", "expected"), [(False, 1), (True, 2)])
 async def test_power_safe_is_sqlite_s_synchronous_full(path: Path, power_safe: bool, expected: int) -> None:
     """Otherwise NORMAL: a log that the operating system holds, which the end of a process does not take away."""
