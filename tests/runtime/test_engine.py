@@ -108,7 +108,7 @@ async def test_a_component_compiled_by_one_engine_runs_on_another() -> None:
     async with WasmtimeEngine() as first:
         compiled = await first.compile(binary("hostile"), Limits())
     async with WasmtimeEngine() as second:
-        state = HostState(GUEST, Limits(max_execution_time=0.2), execution=Execution.LOOP)
+        state = HostState(GUEST, Limits(max_execution_time=0.5), execution=Execution.LOOP)
         guest = await second.start(compiled, state)
         await guest.initialize(ComponentConfig())
         assert "demo/guest/0" == await said(guest, "self-id")

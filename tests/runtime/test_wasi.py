@@ -18,7 +18,7 @@ from airssys_wasm.runtime.engine import WasmtimeEngine
 from tests.runtime.guests import GUEST, Start, ask, binary
 
 SOON = 5.0
-BRIEF = Limits(max_execution_time=0.1)
+BRIEF = Limits(max_execution_time=0.3)
 EXIT = """
     import asyncio, time
     from airssys_wasm.core.errors import DeadlineExceeded
@@ -121,8 +121,8 @@ async def test_a_sleep_past_the_deadline_is_abandoned_and_freed_later(
     guest = await start("wasi", limits=BRIEF)
     before = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        await ask(guest, b"sleep 700")
-    assert time.monotonic() - before < 0.6
+        await ask(guest, b"sleep 1500")
+    assert time.monotonic() - before < 1.4
     assert 1 == engine.abandoned_threads
     assert "demo/guest/0 blocks in WASI beyond its end; thread airssys-wasi-" in caplog.text
     await guest.aclose()
@@ -135,7 +135,7 @@ async def test_a_sleep_past_the_deadline_is_abandoned_and_freed_later(
 async def test_a_sleep_is_left_however_its_call_ends(engine: WasmtimeEngine, start: Start, how: str) -> None:
     """At once; a second cancellation does not free what a thread is in."""
     guest = await start("wasi")
-    call = asyncio.create_task(ask(guest, b"sleep 400"))
+    call = asyncio.create_task(ask(guest, b"sleep 1000"))
     await asyncio.sleep(0.05)
     before = time.monotonic()
     if how == "interrupt":
@@ -148,7 +148,7 @@ async def test_a_sleep_is_left_however_its_call_ends(engine: WasmtimeEngine, sta
         if how == "cancel twice":
             call.cancel()
     await asyncio.wait([call])
-    assert time.monotonic() - before < 0.3
+    assert time.monotonic() - before < 0.9
     assert 1 == engine.abandoned_threads
     assert call.cancelled() or isinstance(call.exception(), Interrupted)
     assert await all_back(engine)
@@ -159,12 +159,12 @@ async def test_an_abandoned_guest_outlives_its_engine_and_leaves_nothing() -> No
     async with WasmtimeEngine() as engine:
         handle = await engine.load_component(GUEST, binary("wasi"))
         guest = engine._loaded[handle].guest
-        call = asyncio.create_task(ask(guest, b"sleep 500"))
+        call = asyncio.create_task(ask(guest, b"sleep 1000"))
         await asyncio.sleep(0.05)
         call.cancel()
         await asyncio.wait([call])
         before = time.monotonic()
-    assert time.monotonic() - before < 0.4
+    assert time.monotonic() - before < 0.9
     assert await all_back(engine)
     assert 0 == engine.live_stores
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("airssys")]
@@ -193,7 +193,7 @@ async def test_when_too_many_are_stuck_no_more_are_taken(
     for _ in range(2):
         guest = await start("wasi", limits=BRIEF)
         with pytest.raises(DeadlineExceeded):
-            await ask(guest, b"sleep 1000")
+            await ask(guest, b"sleep 1500")
     with pytest.raises(TooManyThreads, match="2 abandoned threads"):
         await ask(patient, b"hello")
     assert await all_back(engine)
