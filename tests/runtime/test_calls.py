@@ -202,11 +202,10 @@ async def test_large_work_on_a_thread_leaves_the_loop_alone(start: Start, heartb
     assert gaps[len(gaps) // 2] < 0.05
 
 
-@LANES
-async def test_five_hundred_sleeping_guests_wake_together(engine: WasmtimeEngine, execution: Execution) -> None:
+async def test_five_hundred_sleeping_guests_wake_together(engine: WasmtimeEngine) -> None:
     """A guest that waits for the host holds neither loop nor thread."""
     compiled = await engine.compile(binary("hostile"), Limits())
-    guests = [await engine.start(compiled, HostState(GUEST, execution=execution)) for _ in range(500)]
+    guests = [await engine.start(compiled, HostState(GUEST)) for _ in range(500)]
     before = time.monotonic()
     answers = await asyncio.gather(*[said(guest, "sleep 100") for guest in guests])
     took = time.monotonic() - before
