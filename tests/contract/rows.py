@@ -14,7 +14,7 @@ The cast of a play is loaded as the steps name it:
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 import attrs
 
@@ -49,6 +49,19 @@ class Row:
         return list(dict.fromkeys(["asker", *spoken_of, *spoken_to]))
 
 
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def shows(*covers: str) -> Callable[[Test], Test]:
+    """Say which parts of the contract a test that is no row shows."""
+
+    def marked(test: Test) -> Test:
+        test.__dict__["covers"] = covers
+        return test
+
+    return marked
+
+
 _LOADS: Final[Mapping[str, Callable[[Stage], Coroutine[Any, Any, Actor]]]] = {
     "target": lambda stage: stage.load("target"),
     "target2": lambda stage: stage.load("target2"),
@@ -60,14 +73,24 @@ _LOADS: Final[Mapping[str, Callable[[Stage], Coroutine[Any, Any, Actor]]]] = {
 }
 
 
-async def play(row: Row, stage: Stage) -> dict[str, Actor]:
-    """Go through a row's steps; the cast by name."""
-    actors = {"asker": await stage.load("asker", capabilities=row.may, limits=row.limits)}
-    actors |= {name: await _LOADS[name](stage) for name in row.cast()[1:]}
-    for who, command, expected in row.steps:
-        answer = await actors[who].say(command)
-        if isinstance(expected, str):
-            assert expected == answer, f"{who}: {command}"
-        else:
-            assert expected.fullmatch(answer), f"{who}: {command}\n{answer}"
-    return actors
+async def load_cast(row: Row, stage: Stage) -> dict[str, Actor]:
+    """Everybody of a row but the asker, by name."""
+    return {name: await _LOADS[name](stage) for name in row.cast()[1:]}
+
+
+async def check(actors: dict[str, Actor], step: Step) -> None:
+    """Take one step; it answers what it has to."""
+    who, command, expected = step
+    answer = await actors[who].say(command)
+    if isinstance(expected, str):
+        assert expected == answer, f"{who}: {command}"
+    else:
+        assert expected.fullmatch(answer), f"{who}: {command}\n{answer}"
+
+
+async def play(row: Row, stage: Stage) -> None:
+    """Go through a row's steps with the hostile guest as the asker."""
+    asker = await stage.load("asker", capabilities=row.may, limits=row.limits)
+    actors = {"asker": asker} | await load_cast(row, stage)
+    for step in row.steps:
+        await check(actors, step)

@@ -65,14 +65,20 @@ def failed(case: str, detail: str, /, tell: str, **more: object) -> Outcome:
 
 
 OUTCOMES: Final = {
-    "some": Outcome(covers=("component-lifecycle.handle-callback: ok",), tell="echo text", payload="text"),
+    "some": Outcome(
+        covers=("component-lifecycle.handle-message: ok", "component-lifecycle.handle-callback: ok"),
+        tell="echo text",
+        payload="text",
+    ),
     "some with an empty payload": Outcome(tell="empty"),
     "none": Outcome(tell="none", content_type=NONE),
     **{
-        f"err {case}": failed(case, "text ü", tell=f"err {case} text ü", covers=(f"wasm-error.{case}",))
+        f"err {case}": failed(
+            case, "text ü", tell=f"err {case} text ü", covers=(f"component-lifecycle.handle-message: {case}",)
+        )
         for case in CASES
     },
-    "err timeout": failed("timeout", "", tell="err timeout", covers=("wasm-error.timeout",)),
+    "err timeout": failed("timeout", "", tell="err timeout", covers=("component-lifecycle.handle-message: timeout",)),
     "err without a text": failed("runtime-error", "", tell="err runtime-error"),
     "a trap": failed("runtime-error", "demo/target/0 crashed", tell="trap"),
     "an access out of bounds": failed("runtime-error", "demo/target/0 crashed", tell="oob"),

@@ -8,6 +8,7 @@ import pytest
 
 from airssys_wasm import ActorState, DeadLetterReason, Limits, MailboxFull
 from tests.contract.gate import Gate
+from tests.contract.rows import shows
 from tests.contract.stage import Callback, Stage, component, until, wire
 
 TIGHT: Final = Limits(mailbox_capacity=1)
@@ -128,6 +129,7 @@ async def test_an_unloaded_requesters_requests_are_forgotten(stage: Stage, gate:
     assert 0 == await asker.callbacks()
 
 
+@shows(*(f"component-lifecycle.handle-callback: {case}" for case in WASM_ERRORS))
 @pytest.mark.parametrize("case", WASM_ERRORS)
 async def test_err_in_a_callback_is_logged_and_counted(
     stage: Stage, case: str, caplog: pytest.LogCaptureFixture

@@ -75,6 +75,7 @@
  * | health-trap, health-loop, health-sleep MS   | in health                                                     |
  * | health-healthy, -degraded, -unhealthy, -unknown | what health says                                          |
  * | metadata-trap, metadata-loop, metadata-sleep MS | in metadata                                               |
+ * | metadata-log TEXT                           | metadata logs TEXT                                            |
  * | metadata-flush                              | metadata lists the operation "flush"                          |
  * | metadata-stateless                          | metadata says that it is not stateful                         |
  */
@@ -671,6 +672,7 @@ enum ag_health guest_health(void) {
 ag_metadata guest_metadata(void) {
     static const ag_bytes operations[] = {AG("flush")};
     ag_bytes rest;
+    if (directed(AG("metadata-log"), &rest)) ag_log(AG_INFO, rest);
     misbehave(AG("metadata-trap"), AG("metadata-loop"), AG("metadata-sleep"));
     return (ag_metadata){
         .name = AG("hostile"),
