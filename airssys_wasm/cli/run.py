@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from airssys_wasm.cli.outcome import Code, Debug, say, told
-from airssys_wasm.cli.run_view import ProgressView, show_summary
+from airssys_wasm.cli.run_view import ProgressView, give_grants, show_summary
 from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.system.pipeline import Pipeline
 from airssys_wasm.system.pipeline_open import open_pipeline
@@ -30,22 +30,37 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Write this instead of stdout, or of the only sink.")
     ] = None,
     *,
+    learn: Annotated[
+        bool,
+        typer.Option(
+            "--learn", help="Allow components everything but what policies forbid; at the end, show what they needed."
+        ),
+    ] = False,
+    learn_to: Annotated[
+        Path | None, typer.Option("--learn-to", help="As --learn, but write the grants to this file.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run a pipeline until its input ends. Exit code 1 when a message failed, 2 when the pipeline is wrong.
 
     SIGINT and SIGTERM stop the reading, let what is under way finish, and flush; a second one kills.
+
+    With --learn the least grants that would have been enough are printed as TOML, after the summary, on stderr, since
+    stdout may be a sink: put them into the pipeline in place of the grants that it has. What a component only looks at,
+    list-components and get-component-metadata, is not learned.
     """
     with told(debug=debug):
-        summary = anyio.run(_run, file, new_input, new_output)
-    show_summary(summary)
+        summary = anyio.run(_run, file, new_input, new_output, learn or learn_to is not None)
+        show_summary(summary)
+        if summary.learned is not None:
+            give_grants(summary, file, learn_to)
     if not summary.ok:
         raise typer.Exit(Code.FAILED)
 
 
-async def _run(file: Path, new_input: Path | None, new_output: Path | None) -> PipelineSummary:
+async def _run(file: Path, new_input: Path | None, new_output: Path | None, learn: bool) -> PipelineSummary:
     plan = await open_pipeline(file, input=new_input, output=new_output)
-    pipeline = Pipeline(plan)
+    pipeline = Pipeline(plan, learn)
     to_terminal = sys.stdout.isatty() and any(sink.kind is SinkKind.STDOUT for sink in plan.spec.sinks)
     outcome: PipelineSummary | AirssysError | OSError
     async with anyio.create_task_group() as beside:

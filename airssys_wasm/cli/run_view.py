@@ -1,5 +1,7 @@
-"""What `run` shows on stderr: a progress bar and, at the end, a summary."""
+"""What `run` shows on stderr: a progress bar and, at the end, a summary and what was learned."""
 
+import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
@@ -53,10 +55,41 @@ def show_summary(summary: PipelineSummary) -> None:
         f"{summary.results:,} results, {summary.errors:,} errors, {summary.lost:,} lost, {summary.restarts:,} restarts",
         soft_wrap=True,
     )
+    if summary.dead_letters:
+        letters = sorted(summary.dead_letters.items())
+        console.print(f"dead letters: {', '.join(f'{count:,} {reason}' for reason, count in letters)}", soft_wrap=True)
+    if summary.denied:
+        say(f"{summary.denied:,} messages of components were denied; `run --learn` shows which grants are missing")
     for text in summary.samples:
         say(f"error: {text}")
     if summary.failure is not None:
         say(summary.failure)
+
+
+def give_grants(summary: PipelineSummary, file: Path, to: Path | None) -> None:
+    """Write what was learned to a file, or to stderr.
+
+    Raises:
+        OSError: The file cannot be written; the grants are on stderr.
+    """
+    text = _grants_text(summary, file)
+    if to is None:
+        sys.stderr.write(text)
+        return
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError:
+        sys.stderr.write(text)
+        raise
+    say(f"the grants that were needed are in {to}")
+
+
+def _grants_text(summary: PipelineSummary, file: Path) -> str:
+    """Grants as TOML, comments included, so that all of it can be pasted."""
+    head = f"# The least grants for this run of {file.name!a}; put them there in place of those that it has.\n"
+    if summary.drained or summary.failure is not None:
+        head += "# The run ended before its input did: more may be needed.\n"
+    return head + (summary.learned or "# None: no component sent anything by itself or used its storage.\n")
 
 
 def _stages(summary: PipelineSummary) -> Table:

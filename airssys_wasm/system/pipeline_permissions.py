@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from airssys_wasm.core.problems import Problem
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.security.policy import Effect, Policy, Rule
 from airssys_wasm.system.pipeline_table import Table
@@ -30,22 +29,24 @@ def together(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Capabilities 
 
 def read_policies(root: Table) -> tuple[Policy, ...]:
     """All `[[policy]]` tables, in their order, which is the one in which they are asked."""
-    policies: dict[str, Policy] = {}
+    policies: list[Policy] = []
+    names = set[str]()
     for table in root.tables("policy", "name"):
-        policy = _policy(table)
-        if policy.name in policies:
-            root.problems.append(Problem(table.file, table.name, "name", "is the name of an earlier policy"))
-        policies[policy.name] = policy
-    return tuple(policies.values())
+        name = table.text("name")
+        if name in names:
+            table.note("name", "is the name of an earlier policy")
+        names |= {name} - {""}
+        policies += _policy(table, name)
+    return tuple(policies)
 
 
-def _policy(table: Table) -> Policy:
-    name = table.text("name")
-    rules = tuple(rule for entry in table.tables("rules", "", required=True) if (rule := _rule(entry)) is not None)
+def _policy(table: Table, name: str) -> list[Policy]:
+    """One policy; none when it cannot be made."""
+    rules = [rule for entry in table.tables("rules", "", required=True) if (rule := _rule(entry)) is not None]
     if table.values.get("rules") == []:
         table.note("rules", "is empty; a policy without rules forbids nothing")
     table.finish()
-    return table.built(lambda: Policy(name or table.name, rules), Policy(table.name, rules))
+    return table.built(lambda: [Policy(name, rules)], []) if name else []
 
 
 def _rule(table: Table) -> Rule | None:
