@@ -109,6 +109,8 @@ def _prepare(database: sqlite3.Connection, path: Path, *, power_safe: bool) -> N
     # Asked again: another process may have made the tables since.
     for statement in _SCHEMA if _is_new(database, path) else ():
         database.execute(statement)
+    # Changes nothing: a file that is read-only says so now, where BEGIN IMMEDIATE does not.
+    database.execute("DELETE FROM owners WHERE id IS NULL")
     database.execute("COMMIT")
 
 
