@@ -97,7 +97,10 @@ class Waiters:
     """Those who wait for the same thing; one that gives up takes nothing from the others."""
 
     def __init__(self) -> None:
-        self._futures: list[asyncio.Future[None]] = []
+        self._futures: dict[asyncio.Future[None], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._futures)
 
     def join(self) -> "asyncio.Future[None]":
         """A future of one's own."""
@@ -106,17 +109,21 @@ class Waiters:
         return future
 
     def add(self, future: "asyncio.Future[None]") -> None:
-        """Complete this future too."""
-        self._futures.append(future)
+        """Complete this future too, unless whoever waits for it gives up."""
+        self._futures[future] = None
+        future.add_done_callback(self._leave)
 
     def settle(self, error: BaseException | None = None) -> None:
         """It has come, or it never will."""
-        futures, self._futures = self._futures, []
+        futures, self._futures = self._futures, {}
         for future in futures:
             if not future.done() and error is None:
                 future.set_result(None)
             elif not future.done() and error is not None:
                 future.set_exception(error)
+
+    def _leave(self, future: "asyncio.Future[None]") -> None:
+        self._futures.pop(future, None)
 
 
 @final

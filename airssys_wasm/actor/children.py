@@ -3,10 +3,11 @@
 | step | of a child that is | does |
 |---|---|---|
 | begin | starting | starts an actor |
-| started | any | tells who waits for it |
+| started | any but stopped | tells who waits for it |
 | ended | starting | gone, with the error for who loaded it |
 | ended | running, restarting | what the plan says: again after a delay, failed, or gone |
 | ended | stopping | gone |
+| ended | stopped | nothing: the supervisor itself was cancelled |
 | restart | running | has the actor end as interrupted |
 | restart | restarting | starts at once instead of after the delay |
 | restart | failed | opens a new mailbox, forgets the restarts, starts |
@@ -65,12 +66,19 @@ class Children:
         self.group.start_soon(self._run, child, actor, name=f"{child.handle}")
 
     async def _run(self, child: Child, actor: ComponentActor) -> None:
-        """Live as a task; how it ended goes into the inbox."""
-        reason = await actor.run(partial(self.post, partial(self.started, child)))
+        """Live as a task; how it ended goes into the inbox. Code that cancels its own task ends its own actor."""
+        try:
+            reason = await actor.run(partial(self.post, partial(self.started, child)))
+        except asyncio.CancelledError:
+            if self.group.cancel_scope.cancel_called:
+                raise
+            reason = ExitReason(ExitKind.CRASHED, "its task was cancelled from inside")
         self.post(partial(self.ended, child, actor, reason))
 
     def started(self, child: Child) -> None:
         """The guest has initialized."""
+        if child.state is ActorState.STOPPED:
+            return
         child.move(LifecycleEvent.STARTED)
         if child.state is ActorState.RUNNING:
             self.registry.add(child)
@@ -82,6 +90,8 @@ class Children:
         child.cancel_timer()
         child.actor = None
         child.guest_time += actor.guest_time
+        if child.state is ActorState.STOPPED:
+            return
         if child.state is ActorState.STOPPING:
             self._gone(child, child.reason or UNLOADED)
             return
@@ -197,6 +207,7 @@ class Children:
             child.cancel_timer()
             child.state = ActorState.STOPPED
             child.close_mailbox(ABANDONED)
+            self.registry.remove(child)
             child.starting.settle(ActorStopped(child.id, ABANDONED))
             child.ending.settle()
         self.all.clear()

@@ -33,6 +33,9 @@ from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
 from airssys_wasm.core.ports import Clock, Timer
 
+MOST_IDLE_LANES: Final = 64
+"""Lanes without an ask that may wait for their timer: a caller whose every timeout differs does not leave one each."""
+
 REFUSED: Final[Mapping[type[DeliveryError], DeadLetterReason]] = {
     ActorStopped: DeadLetterReason.ACTOR_STOPPED,
     MailboxFull: DeadLetterReason.MAILBOX_FULL,
@@ -80,6 +83,9 @@ class Asked:
             self.give_up()
         elif self.reply.done():
             self.reply.exception()
+        elif self.envelope.started:  # let in and begun before its task, which waited for room, could go on
+            self.reply.cancel()
+            self.give_up()
 
 
 @final
@@ -89,7 +95,7 @@ class Lane:
 
     clock: Clock
     on_empty: Callable[[], object]
-    timer: Timer = attrs.field(init=False)
+    timer: Timer | None = attrs.field(default=None, init=False)
     asks: dict[Asked, None] = attrs.field(factory=dict, init=False)
 
     def ring_at(self, when: float) -> None:
@@ -106,6 +112,12 @@ class Lane:
             del self.asks[asked]
             asked.expire()
         self.on_empty()
+
+    def close(self) -> None:
+        """Forget the timer, of a lane that has one."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.on_empty()
 
 
 @final
@@ -163,6 +175,8 @@ class Delivery:
             raise
         finally:
             lane.asks.pop(asked, None)
+            if not lane.asks and len(self._lanes) > MOST_IDLE_LANES:
+                lane.close()
 
     async def tell(self, child: Child, message: ComponentMessage, wait: float | None) -> None:
         """Put a message in; when there is no room wait for it as many seconds, None without limit.
@@ -202,9 +216,8 @@ class Delivery:
 
     def close(self) -> None:
         """Forget all timers; asks that still wait are for the mailboxes to end."""
-        for lane in self._lanes.values():
-            lane.timer.cancel()
-        self._lanes.clear()
+        for lane in list(self._lanes.values()):
+            lane.close()
 
     def _accepted(self, asked: Asked) -> bool:
         """Whether there was room for an ask."""
@@ -238,8 +251,12 @@ class Delivery:
     def _open_lane(self, timeout: float) -> Lane:
         if not isinstance(timeout, int | float) or not timeout >= 0:
             raise ConfigError("timeout", timeout, "is not a number of seconds")
-        lane = self._lanes[timeout] = Lane(self.clock, lambda: self._lanes.pop(timeout, None))
-        lane.ring_at(self.clock.time() + timeout)
+        lane = Lane(self.clock, lambda: self._lanes.pop(timeout, None))
+        try:
+            lane.ring_at(self.clock.time() + timeout)
+        except OverflowError:  # an int that no float can hold
+            raise ConfigError("timeout", timeout, "is not a number of seconds") from None
+        self._lanes[timeout] = lane
         return lane
 
     def _check_size(self, child: Child, message: ComponentMessage) -> None:

@@ -113,7 +113,7 @@ class ActorHandle:
         Cancellation: as a timeout: a message that has not started never will; one that has goes on unless `interrupt`.
         """
         return await self._outbox.ask(
-            self._child, payload, timeout, content_type and check_content_type(content_type), interrupt=interrupt
+            self._child, payload, timeout, check_content_type(content_type), interrupt=interrupt
         )
 
     async def tell(self, payload: "Payload", *, content_type: str | None = None) -> None:

@@ -105,7 +105,11 @@ class ActorSystem(Traffic, Authority):
         resources = await open_resources(self._settings, self._given_host)
         root = RootTask("airssys system", partial(self._close, resources))
         await root.__aenter__()
-        self._entered = root, build(self._settings, resources, self._observatory, root.group, self._clock)
+        try:
+            self._entered = root, build(self._settings, resources, self._observatory, root.group, self._clock)
+        except BaseException:
+            await root.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from airssys_wasm.actor.child import Child
+from airssys_wasm.actor.delivery import MOST_IDLE_LANES
 from airssys_wasm.core.errors import (
     ActorStopped,
     ConfigError,
@@ -128,6 +129,29 @@ async def test_cancelling_means_the_same_at_every_stage(bench: Bench, stage: str
     assert (4 if stage == "room" else 3) == handled
 
 
+@pytest.mark.parametrize("interrupt", [False, True])
+async def test_cancelling_as_the_guest_gets_what_waited_for_room(bench: Bench, *, interrupt: bool) -> None:
+    """Its task has not noticed yet that it was let in: with `interrupt` the guest is stopped all the same."""
+
+    async def on_message(guest: ScriptedGuest, message: ComponentMessage) -> bytes | None:
+        if message.payload.data == b"mine":
+            asking.cancel()
+        return None if message.payload.data == b"fills" else await guest.pause()
+
+    child = await bench.start(script=Script(on_message=on_message), limits=SMALL)
+    first = bench.asking(child, b"wait")
+    await bench.host.until_paused()
+    await bench.tell(child, b"fills")
+    asking = bench.asking(child, b"mine", interrupt=interrupt)
+    await settle()
+    bench.guest().resume()
+    await asyncio.wait([first, asking])
+    await settle()
+    assert (True, int(interrupt)) == (asking.cancelled(), child.restarts)
+    assert [(b"mine", DeadLetterReason.INTERRUPTED)] * interrupt == bench.letters()
+    bench.guest().resume()
+
+
 async def test_a_cancelled_tell_that_waits_for_room_is_a_dead_letter(bench: Bench) -> None:
     """It was never accepted, and that is not kept silent."""
     child, first = await _busy(bench, full=True)
@@ -179,9 +203,9 @@ async def test_a_payload_over_the_limit_is_refused_before_it_is_queued(bench: Be
     assert [DeadLetterReason.PAYLOAD_TOO_LARGE] * 2 == [reason for _, reason in bench.letters()]
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan"), "1", -0.5])
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "1", -0.5, 10**400])
 async def test_a_timeout_that_is_no_number_of_seconds_is_refused(bench: Bench, timeout: float) -> None:
-    """NaN too."""
+    """NaN too, and what no float can hold."""
     child = await bench.start()
     with pytest.raises(ConfigError, match="timeout"):
         await bench.ask(child, b"x", timeout)
@@ -211,6 +235,14 @@ async def test_each_ask_of_a_lane_has_its_own_deadline(bench: Bench) -> None:
     await first
     await bench.clock.advance(20)
     assert [] == bench.clock.pending, "an empty lane has no timer"
+
+
+async def test_asks_with_ever_other_timeouts_leave_few_timers(bench: Bench) -> None:
+    """As of a caller that passes on what is left until its own deadline."""
+    child = await bench.start()
+    for number in range(1000):
+        await bench.ask(child, b"x", 3600 + number)
+    assert MOST_IDLE_LANES >= len(bench.clock.pending)
 
 
 async def test_ten_senders_keep_their_order_through_a_small_mailbox(bench: Bench) -> None:

@@ -121,3 +121,23 @@ async def test_handles_of_one_load_are_equal(bench: Bench, router: Router) -> No
     first, second = [ActorHandle(child, router, bench.supervisor) for _ in range(2)]
     assert (first, hash(first)) == (second, hash(second))
     assert first != ActorHandle(again, router, bench.supervisor)
+
+
+@pytest.mark.parametrize("content_type", [b"", 0, False, 5])
+async def test_a_content_type_that_is_no_text_is_refused(bench: Bench, router: Router, content_type: Any) -> None:
+    """Also one that counts as nothing: no guest could be given it."""
+    handle = await _handle(bench, router)
+    for call in (handle.ask, handle.tell):
+        with pytest.raises(ConfigError, match="content_type"):
+            await call(b"x", content_type=content_type)
+
+
+async def test_who_gives_up_waiting_for_the_end_leaves_nothing(bench: Bench, router: Router) -> None:
+    """As with a timeout around it, again and again."""
+    handle = await _handle(bench, router)
+    for _ in range(3):
+        waiting = asyncio.create_task(handle.wait_stopped())
+        await settle()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert 0 == len(handle._child.ending)

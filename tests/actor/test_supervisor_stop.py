@@ -12,6 +12,7 @@ from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import ActorState
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import OBEDIENT, Script, ScriptedGuest, ScriptedHost
+from airssys_wasm.testing.observer import RecordingObserver
 from tests.actor.bench import HOST, Bench, component, opened
 
 
@@ -133,6 +134,26 @@ async def test_the_cancellation_of_everything_closes_the_guests() -> None:
         await asking
     await asyncio.wait([root._task])
     assert [] == host.live
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_the_cancellation_of_everything_leaves_nothing_at_any_moment(turns: int) -> None:
+    """Also while components start and restart: the registry is empty, and nothing goes wrong on the way."""
+    host, observer = ScriptedHost(), RecordingObserver()
+    supervisor = await Supervisor(host, observer=observer).__aenter__()
+    await supervisor.load_component(component(), OBEDIENT)
+    child = next(iter(supervisor.registry))
+    starting = asyncio.create_task(supervisor.load_component(component("b"), OBEDIENT))
+    restarting = asyncio.create_task(supervisor.restart(child))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    root = supervisor._root
+    assert root is not None
+    root.group.cancel_scope.cancel()
+    await supervisor.__aexit__(None, None, None)
+    await asyncio.wait([starting, restarting])
+    assert {ActorStopped, type(None)} >= {type(task.exception()) for task in (starting, restarting)}
+    assert ([], []) == (list(supervisor.registry), host.live)
 
 
 async def test_cancelled_unload_goes_on() -> None:

@@ -88,6 +88,27 @@ async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on
     assert (b"ok", ActorState.RUNNING) == (await inbox.ask(b"x"), inbox.state)
 
 
+@pytest.mark.parametrize("answers", [False, True])
+async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(system: ActorSystem, *, answers: bool) -> None:
+    """Its actor crashes and is restarted; the others do not notice."""
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        if message.payload.data == b"cancel":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            if not answers:
+                await asyncio.sleep(0)
+        return b"ok"
+
+    echo, inbox = await system.load(A, OBEDIENT), await system.serve(INBOX, handler)
+    ended = await asyncio.gather(inbox.ask(b"cancel"), return_exceptions=True)
+    assert [bytes if answers else ActorStopped] == [type(each) for each in ended]
+    await settle()
+    await inbox.restart()
+    assert (b"ok", b"x") == (await inbox.ask(b"x"), await echo.ask(b"x"))
+
+
 async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(system: ActorSystem) -> None:
     """A str is no answer."""
 

@@ -13,7 +13,9 @@ from airssys_wasm import (
     ActorSystem,
     AirssysError,
     ComponentId,
+    ConfigError,
     Limits,
+    Policy,
 )
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import OBEDIENT, Script, ScriptedGuest, ScriptedHost
@@ -55,6 +57,14 @@ async def test_it_is_entered_once() -> None:
     with pytest.raises(ActorStopped):
         await system.load(A, OBEDIENT)
     assert {} == system.statistics().components
+
+
+async def test_a_system_that_cannot_be_made_leaves_nothing() -> None:
+    """No task and no thread; what is wrong is named."""
+    tasks = len(asyncio.all_tasks())
+    with pytest.raises(ConfigError, match="two policies"):
+        await ActorSystem(policies=[Policy("same", ()), Policy("same", ())]).__aenter__()
+    assert tasks == len(asyncio.all_tasks())
 
 
 async def test_an_exception_kills_and_comes_out() -> None:
