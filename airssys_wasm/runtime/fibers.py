@@ -26,7 +26,7 @@ import anyio
 from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.values import Keep
+from airssys_wasm.runtime.abi.values import Keep, release
 from airssys_wasm.runtime.hostcall import HostCall
 from airssys_wasm.runtime.limiter import refill
 from airssys_wasm.runtime.ticker import TICK, EpochTicker
@@ -82,11 +82,11 @@ class Fiber:
         self.abandoned = self.spent = True
         self._ticker.leave(self.key)
 
-    async def answer_host(self) -> None:
-        """Await the host function that the guest waits for; raises HostFunctionError."""
-        if self.host_call is not None:
-            await self.host_call.answer(self.state)
-            self.host_call = None
+    async def answer_host(self) -> bool:
+        """Await the host function that the guest waits for; whether its result is large. Raises HostFunctionError."""
+        large = self.host_call is not None and await self.host_call.answer(self.state)
+        self.host_call = None
+        return large
 
     def delete_future(self) -> str | None:
         """Give the future back to wasmtime; the text of the error that ended the call, None for none.
@@ -207,7 +207,7 @@ class Call:
 
     def _finish(self) -> None:
         text = self.fiber.delete_future()
-        self._keep.clear()
+        release(self._keep)
         try:
             if text is not None:
                 raise self._error(text)  # noqa: TRY301 - kept for whoever asks for the answer

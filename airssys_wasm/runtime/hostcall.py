@@ -10,6 +10,7 @@ from ctypes import c_void_p, string_at
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
+import anyio.to_thread
 import attrs
 
 from airssys_wasm.core.errors import HostFunctionError
@@ -17,10 +18,14 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import FuncType
-from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of
+from airssys_wasm.runtime.abi.values import Codec, Err, Keep, Ok, Value, address_of, release
+from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.fibers import Fiber
+
+_MANY_ITEMS: Final = 500
+"""Items of a list, some microseconds each, that are copied in about half a tick."""
 
 _CONTINUATION: Final = Struct("<QQQ")
 """wasmtime_async_continuation_t: callback, its argument, finalizer."""
@@ -52,8 +57,11 @@ class HostCall:
     arguments: tuple[Value, ...]
     results: int
 
-    async def answer(self, state: HostState) -> None:
-        """Run the function and write its result where the guest expects it.
+    async def answer(self, state: HostState) -> bool:
+        """Run the function and write its result where the guest expects it, a large one in a worker thread.
+
+        Returns:
+            Whether the result is large, so that the guest's reading it takes long too.
 
         Raises:
             HostFunctionError: It raised, or answered what is not of its WIT type. The guest cannot go on.
@@ -61,9 +69,14 @@ class HostCall:
         function = self.function
         try:
             value = await function.run(state, *self.arguments)
-            self._write(value)
+            large = _is_large(value)
+            if large:
+                await anyio.to_thread.run_sync(self._write, value)
+            else:
+                self._write(value)
         except Exception as exc:
             raise HostFunctionError(f"{function.interface}#{function.name}", f"{type(exc).__name__}: {exc}") from exc
+        return large
 
     def _write(self, value: Value) -> None:
         if self.function.result is None:
@@ -71,6 +84,7 @@ class HostCall:
         keep: Keep = []
         image = self.function.result.lower(value, keep)
         capi.val_clone(address_of(image), self.results)
+        release(keep)
 
 
 @final
@@ -121,6 +135,14 @@ class HostCalls:
         """Called by wasmtime at each poll while a host call is under way; must not raise."""
         fiber = self._fibers.get(key)
         return fiber is None or fiber.host_call is None
+
+
+def _is_large(value: Value) -> bool:
+    """Whether a result takes long to copy: many bytes, or many items."""
+    inner = value.value if isinstance(value, Ok | Err) else value
+    if isinstance(inner, bytes):
+        return len(inner) > LARGE_VALUE_BYTES
+    return isinstance(inner, list) and len(inner) > _MANY_ITEMS
 
 
 def _lifted(function: HostFunction, args: int, count: int) -> tuple[Value, ...]:

@@ -99,15 +99,15 @@ class Scheduler:
 
     async def _drive(self, call: Call, lane: Lane) -> None:
         """Poll the call in its lane and answer its host calls, until it has ended."""
-        fiber, full_slices = call.fiber, 0
+        fiber, full_slices, holds = call.fiber, 0, False
         while not call.ended:
             if fiber.host_call is not None:
-                await fiber.answer_host()
+                holds = await fiber.answer_host()
                 self._budget.charge(HOST_CALL_COST)
-                if lane is Lane.LOOP and self._budget.left:
+                if lane is Lane.LOOP and self._budget.left and not holds:
                     self._step(call)
                     continue
-            if full_slices >= LOOP_SLICES and lane is Lane.LOOP and fiber.state.execution is Execution.AUTO:
+            if (holds or full_slices >= LOOP_SLICES) and lane is Lane.LOOP and fiber.state.execution is Execution.AUTO:
                 lane = Lane.THREAD
                 call.move_to_thread(THREAD_SLICE_TICKS)
             if lane is Lane.LOOP:

@@ -155,12 +155,13 @@ class ByteList:
             raise BadValue(f"{type(value).__name__} is not bytes")
         if isinstance(value, memoryview):  # whose items may be neither bytes nor in one piece
             value = value.tobytes()
-        if len(value) <= _CHUNK:
-            images = bytearray(_BYTE_ITEM) * len(value)
-            images[8::VAL_BYTES] = value
-            held: Any = (ctypes.c_char * len(images)).from_buffer(images)
-        else:
-            held = _lowered_in_chunks(value)
+        if len(value) > _CHUNK:
+            memory = _lowered_in_chunks(value)
+            keep.append(memory)
+            return WORDS.pack(13, len(value), ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0)
+        images = bytearray(_BYTE_ITEM) * len(value)
+        images[8::VAL_BYTES] = value
+        held = (ctypes.c_char * len(images)).from_buffer(images)
         keep.append(held)
         return WORDS.pack(13, len(value), ctypes.addressof(held), 0)
 
@@ -177,7 +178,15 @@ class ByteList:
         return b"".join(parts)
 
 
-def _lowered_in_chunks(value: "bytes | bytearray | memoryview") -> Any:
+def release(keep: Keep) -> None:
+    """Let go of what was kept for wasmtime; the memory of large lists without holding the GIL, unlike its deletion."""
+    for held in keep:
+        if isinstance(held, mmap.mmap):
+            held.close()
+    keep.clear()
+
+
+def _lowered_in_chunks(value: "bytes | bytearray | memoryview") -> mmap.mmap:
     """The images of a large list, in anonymous memory that is not cleared twice."""
     memory = mmap.mmap(-1, len(value) * VAL_BYTES)
     source = memoryview(value).cast("B")
@@ -189,7 +198,7 @@ def _lowered_in_chunks(value: "bytes | bytearray | memoryview") -> Any:
         images[8::VAL_BYTES] = part
         memory[start * VAL_BYTES : (start + len(part)) * VAL_BYTES] = images
         time.sleep(0)
-    return (ctypes.c_char * len(memory)).from_buffer(memory)
+    return memory
 
 
 NUMBERS: Final = {
