@@ -29,8 +29,9 @@ def build(out: Path, *, stub_wasi: bool = False) -> Path:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     code = "import sys, componentize_py; sys.exit(componentize_py.script())"
-    command = [sys.executable, "-c", code, "--wit-path", WIT, "--world", "runtime-host", "componentize", "app"]
-    command += ["--python-path", GUESTS / "python_guest", "--output", out, *(["--stub-wasi"] if stub_wasi else [])]
+    command: list[str | Path] = [sys.executable, "-c", code, "--wit-path", WIT, "--world", "runtime-host", "componentize", "app"]
+    command += ["--python-path", GUESTS / "python_guest", "--output", out]
+    command += ["--stub-wasi"] * stub_wasi
     done = subprocess.run(command, cwd=GUESTS / "python_guest", capture_output=True, text=True, check=False)
     if done.returncode or not out.exists():
         message = f"componentize-py failed:\n{done.stdout}{done.stderr}"
