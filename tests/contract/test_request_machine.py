@@ -61,9 +61,17 @@ class RequestMachine(RuleBasedStateMachine):
         self.busy.discard(requester.state.component_id)
         self.pending = {key: made for key, made in self.pending.items() if made.requester is not requester}
 
-    @rule(who=Which, whom=Which, timeout=st.sampled_from([0.0, 1.0, 5.0, 100.0]))
-    def request(self, who: int, whom: int, timeout: float) -> None:
-        """A new request; refused with too many under way or in the target's mailbox."""
+    @rule(
+        who=Which, whom=Which, timeouts=st.lists(st.sampled_from([0.0, 1.0, 5.0, 100.0, 100.0]), min_size=1, max_size=3)
+    )
+    def request(self, who: int, whom: int, timeouts: list[float]) -> None:
+        """New requests; refused with too many under way or in the target's mailbox."""
+        for timeout in timeouts:
+            self.request_one(who, whom, timeout)
+            self.callbacks_are_as_accounted()
+
+    def request_one(self, who: int, whom: int, timeout: float) -> None:
+        """One of them."""
         guest, child = self.bench.guest(REQUESTERS[who]), self.bench.child(TARGETS[whom])
         under_way = sum(made.requester is guest for made in self.pending.values())
         waiting = self.bench.child(REQUESTERS[who]).mailbox.callbacks_waiting
@@ -76,15 +84,15 @@ class RequestMachine(RuleBasedStateMachine):
             self.made.append((correlation_id, who))
             self.pending[correlation_id] = Made(correlation_id, guest, TARGETS[whom], due)
 
+    @precondition(lambda self: self.bench.current.keys() & set(TARGETS))
     @rule(whom=Which, how=st.sampled_from(sorted(OUTCOMES)))
     def answer(self, whom: int, how: str) -> None:
-        """The target ends its message, in time or late."""
-        correlation_id = self.bench.current.get(TARGETS[whom])
-        if correlation_id is None:
-            return
+        """A target ends its message, in time or late."""
+        target = TARGETS[whom] if TARGETS[whom] in self.bench.current else TARGETS[1 - whom]
+        correlation_id = self.bench.current[target]
         if correlation_id in self.pending:
             self.end(correlation_id, OUTCOMES[how])
-        self.run(self.bench.end_message(TARGETS[whom], how))
+        self.run(self.bench.end_message(target, how))
 
     @rule(back=st.integers(1, 4), own=st.sampled_from([True, True, True, False]))
     def cancel(self, back: int, *, own: bool) -> None:
@@ -124,25 +132,34 @@ class RequestMachine(RuleBasedStateMachine):
             self.busy.add(REQUESTERS[who])
             self.run(self.bench.hold(REQUESTERS[who]))
 
-    @rule(who=Which, how=st.sampled_from(["some", "err", "trap"]))
-    def let_go(self, who: int, how: str) -> None:
+    @precondition(lambda self: self.busy)
+    @rule(how=st.sampled_from(["some", "err", "trap"]))
+    def let_go(self, how: str) -> None:
         """It goes on to the callbacks that wait, or crashes and they are lost."""
-        if REQUESTERS[who] not in self.busy:
-            return
-        guest = self.bench.guest(REQUESTERS[who])
-        self.busy.discard(REQUESTERS[who])
+        requester = min(self.busy)
+        guest = self.bench.guest(requester)
+        self.busy.discard(requester)
         if how == "trap":
             self.drop(guest)
         self.heard.setdefault(guest, []).extend(self.waits.pop(guest, []))
-        self.run(self.bench.end_message(REQUESTERS[who], how))
+        self.run(self.bench.end_message(requester, how))
 
-    @rule(who=Which, stop=st.booleans())
-    def replace_requester(self, who: int, stop: bool) -> None:
+    @rule(who=Which, event=st.sampled_from(["restart", "stop", "restart target", "stop target"]))
+    def disturb(self, who: int, event: str) -> None:
+        """Something ends that is not a message."""
+        match event:
+            case "restart" | "stop":
+                self.replace_requester(who, stop=event == "stop")
+            case "restart target":
+                self.restart_target(who)
+            case _:
+                self.stop_target(who)
+
+    def replace_requester(self, who: int, *, stop: bool) -> None:
         """By a restart, or by a stop and another load."""
         self.drop(self.bench.guest(REQUESTERS[who]))
         self.run((self.bench.stop if stop else self.bench.restart)(REQUESTERS[who]))
 
-    @rule(whom=Which)
     def stop_target(self, whom: int) -> None:
         """Whatever it had not answered ends with it, first what waited, then what it was at."""
         current = self.bench.current.get(TARGETS[whom])
@@ -151,20 +168,12 @@ class RequestMachine(RuleBasedStateMachine):
             self.end(correlation_id, "component-not-found")
         self.run(self.bench.stop(TARGETS[whom]))
 
-    @rule(whom=Which)
     def restart_target(self, whom: int) -> None:
         """What it was at is lost, what waits is handled by the next instance."""
         current = self.bench.current.get(TARGETS[whom])
         if current in self.pending:
             self.end(current, "component-not-found")
         self.run(self.bench.restart(TARGETS[whom]))
-
-    @precondition(lambda self: self.pending)
-    @rule()
-    def pass_all_time(self) -> None:
-        """Every request ends."""
-        self.pass_time(1000.0)
-        assert {} == self.pending
 
     @invariant()
     def callbacks_are_as_accounted(self) -> None:
@@ -186,7 +195,10 @@ class RequestMachine(RuleBasedStateMachine):
         assert len(set(told)) == len(told)
 
     def teardown(self) -> None:
-        """Nothing is left in the table, the timer or the mailboxes."""
+        """In the end every request has; nothing is left in the table, the timer or the mailboxes."""
+        self.pass_time(1000.0)
+        self.callbacks_are_as_accounted()
+        assert {} == self.pending
         self.run(self.bench.close())
         requests = self.bench.requests
         assert (0, {}, None) == (len(requests), requests._envelopes, requests._timer)
