@@ -18,7 +18,8 @@ from tests.leaks import live_instances
 from tests.runtime.guests import GUEST, Start, ask, binary, said
 
 LANES = pytest.mark.parametrize("execution", list(Execution))
-BUSY = pytest.mark.parametrize("command", ["loop", "sleep 60000", "sleep-loop 1", "log-flood 1000000000", "fill 60"])
+NEVER_ENDING = ["loop", "sleep 60000", "sleep-loop 1", "log-flood 1000000000"]
+BUSY = pytest.mark.parametrize("command", [*NEVER_ENDING, "fill 60"])
 SOON = 5.0
 """Seconds; generous, for a machine that is busy with other things."""
 
@@ -51,11 +52,9 @@ async def settled(start: Start, execution: Execution, **limits: float) -> GuestS
 
 
 @LANES
-@BUSY
+@pytest.mark.parametrize("command", NEVER_ENDING)
 async def test_a_call_ends_at_its_deadline(start: Start, execution: Execution, command: str) -> None:
     """Whether it computes, waits, or does both; soon after, not before."""
-    if command.startswith("fill"):
-        command = "loop"
     guest = await settled(start, execution, max_execution_time=0.3)
     before = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -63,12 +62,11 @@ async def test_a_call_ends_at_its_deadline(start: Start, execution: Execution, c
     assert 0.29 <= time.monotonic() - before < SOON
 
 
-@LANES
 @pytest.mark.parametrize("when", ["init", "metadata"])
-async def test_the_start_has_a_deadline_too(start: Start, execution: Execution, when: str) -> None:
+async def test_the_start_has_a_deadline_too(start: Start, when: str) -> None:
     """In `initialize` as in `metadata`."""
     with pytest.raises(DeadlineExceeded):
-        await start(config=f"{when}-loop", limits=Limits(max_execution_time=0.3), execution=execution)
+        await start(config=f"{when}-loop", limits=Limits(max_execution_time=0.3))
 
 
 @LANES
@@ -173,12 +171,12 @@ async def test_guests_that_compute_share_with_those_that_do_not(
     start: Start, heartbeat: list[float], execution: Execution
 ) -> None:
     """Beside five endless loops an echo answers, and the loop goes round."""
-    hogs = [await settled(start, execution, max_execution_time=1.0) for _ in range(5)]
+    hogs = [await settled(start, execution, max_execution_time=0.6) for _ in range(5)]
     echo = await start("echo", execution=execution)
     looping = [asyncio.create_task(said(hog, "loop")) for hog in hogs]
     await asyncio.sleep(0)
     heartbeat.clear()
-    asked, deadline = 0, time.monotonic() + 0.5
+    asked, deadline = 0, time.monotonic() + 0.3
     while time.monotonic() < deadline:
         assert b"here" == await ask(echo, b"here")
         asked += 1
@@ -186,7 +184,7 @@ async def test_guests_that_compute_share_with_those_that_do_not(
     gaps = sorted(heartbeat)
     outcomes = await asyncio.gather(*looping, return_exceptions=True)
     assert all(isinstance(outcome, DeadlineExceeded) for outcome in outcomes)
-    assert asked >= 3
+    assert asked >= 2
     assert gaps[len(gaps) // 2] < 0.1
 
 
