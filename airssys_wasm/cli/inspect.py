@@ -19,7 +19,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Show imports, exports and size of a component without running it. Exit code 2 when it does not fit."""
+    """Show imports, exports, size and metadata of a component. Exit code 2 when it does not fit."""
     with told(debug=debug):
         report = anyio.run(_inspected, file)
     if as_json:
@@ -37,6 +37,10 @@ async def _inspected(file: Path) -> ComponentReport:
 
 def _show(file: Path, report: ComponentReport) -> None:
     print(f"{file}: {report.size_bytes:,} bytes")
+    if report.metadata is not None:
+        print("metadata:")
+        for name, value in attrs.asdict(report.metadata).items():
+            print(f"  {name.replace('_', '-')}: {', '.join(value) if isinstance(value, tuple | list) else value}")
     _list("imports", report.imports)
     _list("exports", report.exports)
     if report.wasi:

@@ -13,12 +13,19 @@ from wasmtime import Engine
 from wasmtime.component import Linker
 
 from airssys_wasm.core.config import ComponentConfig
-from airssys_wasm.core.errors import ComponentNotFound, ConfigError, ExecutionError, GuestError, InstantiationFailed
+from airssys_wasm.core.errors import (
+    AirssysError,
+    ComponentNotFound,
+    ConfigError,
+    ExecutionError,
+    GuestError,
+    InstantiationFailed,
+)
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ComponentReport
-from airssys_wasm.core.ports import HostState
+from airssys_wasm.core.ports import ComponentMetadata, HostState
 from airssys_wasm.runtime.cache import CompileCache, default_directory
 from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.runtime.host_fn.table import host_functions
@@ -28,6 +35,10 @@ from airssys_wasm.runtime.loader import Loader
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.store import GuestStore, StoreHost
 
+INSPECT_SECONDS: Final = 5.0
+"""How long a component may take to say what it is."""
+
+_INSPECTED: Final = ComponentId("inspect", "component", "0")
 _logger = logging.getLogger("airssys_wasm.runtime")
 
 FROM_ENVIRONMENT: Final = Path("$AIRSSYS_WASM_CACHE")
@@ -128,9 +139,13 @@ class WasmtimeEngine:
         return guest
 
     async def inspect(self, source: bytes | Path, limits: Limits) -> ComponentReport:
-        """Say what a component imports and exports and whether it fits; raises InvalidComponent when it is none."""
+        """Say what a component imports and exports and whether it fits; raises InvalidComponent when it is none.
+
+        Of one that fits an instance is made, without `initialize`, to ask for its metadata; it can reach nothing.
+        """
         machine = self._machine(limits)
-        return report(machine, *await self._loader.load_unchecked(source, machine, limits))
+        found = report(machine, *await self._loader.load_unchecked(source, machine, limits))
+        return attrs.evolve(found, metadata=await self._metadata(source, limits)) if found.fits else found
 
     async def load_component(self, id: ComponentId, data: bytes) -> ComponentHandle:  # noqa: A002 - the stable name
         """Compile, instantiate and initialize with default limits; see `RuntimeEngine`.
@@ -189,6 +204,20 @@ class WasmtimeEngine:
         if threads:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_join, threads)
+
+    async def _metadata(self, source: bytes | Path, limits: Limits) -> ComponentMetadata | None:
+        """What a component says of itself; None when it does not say."""
+        state = HostState(_INSPECTED, attrs.evolve(limits, max_execution_time=INSPECT_SECONDS))
+        try:
+            guest = await self.start(await self.compile(source, limits), state)
+        except AirssysError:
+            return None
+        try:
+            return await guest.metadata()
+        except ExecutionError:
+            return None
+        finally:
+            await guest.aclose()
 
     def _machine(self, limits: Limits) -> Machine:
         metered = limits.max_fuel is not None

@@ -74,6 +74,10 @@ class GuestStore:
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`; raises GuestError or ExecutionError."""
         unwrap(await self._call("initialize", config_to_wit(config, self._state.limits)))
+        return await self.metadata()
+
+    async def metadata(self) -> ComponentMetadata:
+        """Call `metadata`; raises ExecutionError."""
         return metadata_from_wit(await self._call("metadata"))
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
