@@ -2,7 +2,7 @@
 
 | lane | who | slice | then |
 |---|---|---|---|
-| loop | a call that starts, while the turn's budget lasts | 1 tick | background |
+| loop | a call that starts, or that the host has answered, while the turn's budget lasts | 1 tick | background |
 | background | calls that outlived it, one at a time | 1 tick, then `FREE_TURNS` turns of the loop | thread |
 | thread | what still runs after a few slices, or is known to hold on for long | `THREAD_SLICE_TICKS`, in turn | |
 | blocking | guests whose imports can block, each call with a thread of its own | until it ends | abandoned if stuck |
@@ -21,6 +21,9 @@ from airssys_wasm.runtime.ticker import TICK
 
 FREE_TURNS: Final = 8
 """Turns the loop has for itself after each background slice: a timer, an actor and an asker need two or three each."""
+
+MOST_WOKEN: Final = 64
+"""First slices that one turn of the loop may have: short calls of some 20 µs fill the budget, longer ones wait on."""
 
 THREAD_SLICE_TICKS: Final = 10
 """Ticks a call runs in a worker before another one's turn; longer slices do more work beside a busy loop."""
@@ -91,11 +94,21 @@ class Lines(Generic[T]):
 
 @final
 class RunQueue:
-    """Gives calls their turns on the loop, with free turns of the loop between two."""
+    """Gives calls their turns on the loop.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._lines: Lines[asyncio.Future[None]] = Lines()
+    | a call that | gets its turn |
+    |---|---|
+    | has not run since it began, or since the host answered | in each turn of the loop, as many as its budget allows |
+    | has used up a slice | after `FREE_TURNS` turns of the loop, one at a time |
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, budget: LoopBudget) -> None:
+        self._loop, self._budget = loop, budget
+        self._fresh: deque[asyncio.Future[None]] = deque()
+        self._again: list[asyncio.Future[None]] = []
+        """Those that were woken and found the budget spent; they come first in the next turn."""
+        self._hungry: deque[asyncio.Future[None]] = deque()
+        self._free_turns = 0
         self._scheduled = False
 
     async def turn(self, *, fresh: bool) -> None:
@@ -103,24 +116,39 @@ class RunQueue:
 
         Cancellation: the turn goes to the next.
         """
+        await self._wait_in(self._fresh if fresh else self._hungry)
+        while fresh and not self._budget.left:
+            await self._wait_in(self._again)
+
+    async def _wait_in(self, line: "deque[asyncio.Future[None]] | list[asyncio.Future[None]]") -> None:
         ready = self._loop.create_future()
-        self._lines.add(ready, fresh=fresh)
+        line.append(ready)
         if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._advance, FREE_TURNS)
+            self._scheduled, self._free_turns = True, 0
+            self._loop.call_soon(self._advance)
         await ready
 
-    def _advance(self, turns: int) -> None:
-        if turns:
-            self._loop.call_soon(self._advance, turns - 1)
-            return
-        while (ready := self._lines.pop()) is not None:
-            if not ready.done():
-                ready.set_result(None)
-                break
-        self._scheduled = bool(self._lines)
+    def _advance(self) -> None:
+        """One turn of the loop, as long as anybody waits."""
+        self._fresh.extendleft(reversed(self._again))
+        self._again.clear()
+        _wake(self._fresh, MOST_WOKEN)
+        self._free_turns += 1
+        if self._free_turns > FREE_TURNS and self._hungry:
+            _wake(self._hungry, 1)
+            self._free_turns = 0
+        self._scheduled = bool(self._fresh or self._hungry)
         if self._scheduled:
-            self._loop.call_soon(self._advance, FREE_TURNS)
+            self._loop.call_soon(self._advance)
+
+
+def _wake(line: "deque[asyncio.Future[None]]", most: int) -> None:
+    """Give the first of a line their turn, but for those that have gone."""
+    while line and most:
+        ready = line.popleft()
+        if not ready.done():
+            ready.set_result(None)
+            most -= 1
 
 
 @final

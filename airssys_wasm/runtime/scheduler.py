@@ -37,7 +37,7 @@ class Scheduler:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._budget = LoopBudget(self._loop)
-        self._queue = RunQueue(self._loop)
+        self._queue = RunQueue(self._loop, self._budget)
         self._threads = PollThreads()
         self._blocking = BlockingThreads()
 
@@ -94,16 +94,20 @@ class Scheduler:
                 call.give_up()
                 fiber.leave()
         interrupted, fiber.interrupted = fiber.interrupted, False
+        if interrupted:  # also when a thread has just ended it: whoever interrupted it has been told so
+            fiber.spent = True
+            raise Interrupted
         if not call.ended:
-            raise Interrupted if interrupted else DeadlineExceeded(seconds)
+            raise DeadlineExceeded(seconds)
 
     async def _drive(self, call: Call, lane: Lane) -> None:
         """Poll the call in its lane and answer its host calls, until it has ended."""
-        fiber, full_slices, holds = call.fiber, 0, False
+        fiber, full_slices, holds, fresh = call.fiber, 0, False, not call.fiber.future
         while not call.ended:
             if fiber.host_call is not None:
                 holds = await fiber.answer_host()
                 self._budget.charge(HOST_CALL_COST)
+                fresh = True
                 if lane is Lane.LOOP and self._budget.left and not holds:
                     self._step(call)
                     continue
@@ -111,15 +115,16 @@ class Scheduler:
                 lane = Lane.THREAD
                 call.move_to_thread(THREAD_SLICE_TICKS)
             if lane is Lane.LOOP:
-                full_slices += await self._background_slice(call)
+                fresh = not await self._background_slice(call, fresh=fresh)
+                full_slices += not fresh
             elif lane is Lane.THREAD:
                 await self._threads.run(call)
             else:
                 await self._blocking.run(call, str(fiber.state.component_id))
 
-    async def _background_slice(self, call: Call) -> bool:
+    async def _background_slice(self, call: Call, *, fresh: bool) -> bool:
         """One slice in the call's turn; True when the guest used it up, rather than ending or calling the host."""
-        await self._queue.turn(fresh=not call.fiber.future)
+        await self._queue.turn(fresh=fresh)
         before = call.fiber.guest_time
         self._step(call)
         return call.fiber.guest_time - before > TICK / 2

@@ -61,6 +61,12 @@ async def threads() -> AsyncIterator[PollThreads]:
         thread.join()
 
 
+def run_queue() -> RunQueue:
+    """A queue with a budget of its own."""
+    loop = asyncio.get_running_loop()
+    return RunQueue(loop, LoopBudget(loop))
+
+
 async def take_turns(queue: RunQueue, name: str, count: int, log: list[str]) -> None:
     """A call that takes its first turn as a fresh one."""
     for number in range(count):
@@ -79,14 +85,14 @@ def fair(log: list[str]) -> bool:
 
 async def test_calls_take_turns() -> None:
     """Nobody is ahead by more than the turns that newcomers take before it."""
-    queue, log = RunQueue(asyncio.get_running_loop()), list[str]()
+    queue, log = run_queue(), list[str]()
     await asyncio.gather(*[take_turns(queue, name, 10, log) for name in "abc"])
     assert fair(log)
 
 
 async def test_a_fresh_call_waits_for_two_slices_at_most() -> None:
     """However many long ones there are."""
-    queue, log = RunQueue(asyncio.get_running_loop()), list[str]()
+    queue, log = run_queue(), list[str]()
     hogs = [asyncio.create_task(take_turns(queue, "hog", 6, log)) for _ in range(20)]
     while len(log) < 40:
         await queue.turn(fresh=False)
@@ -96,10 +102,39 @@ async def test_a_fresh_call_waits_for_two_slices_at_most() -> None:
     await asyncio.gather(*hogs)
 
 
+async def test_first_slices_wait_for_the_budget_and_not_for_one_another() -> None:
+    """Hundreds of short calls are through after a few turns of the loop, not one in every few turns."""
+    queue, log = run_queue(), list[str]()
+    calls = [asyncio.create_task(take_turns(queue, str(number), 1, log)) for number in range(200)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [str(number) for number in range(200)] == log
+    await asyncio.gather(*calls)
+
+
+async def test_first_slices_that_find_the_budget_spent_keep_their_order() -> None:
+    """Each turn of the loop has one tick for them; what is left over comes first in the next."""
+    loop = asyncio.get_running_loop()
+    budget, log = LoopBudget(loop), list[int]()
+    queue = RunQueue(loop, budget)
+
+    async def call(number: int) -> None:
+        await queue.turn(fresh=True)
+        budget.charge(TICK / 2)
+        log.append(number)
+
+    calls = [asyncio.create_task(call(number)) for number in range(20)]
+    turns = 0
+    while len(log) < len(calls):
+        await asyncio.sleep(0)
+        turns += 1
+    assert list(range(20)) == log
+    assert len(calls) / 2 <= turns <= 2 * len(calls)
+
+
 async def test_between_two_slices_the_loop_has_turns_of_its_own() -> None:
     """A timer, an actor and an asker need two or three each."""
-    loop = asyncio.get_running_loop()
-    queue, log = RunQueue(loop), list[str]()
+    queue, log = run_queue(), list[str]()
     hog = asyncio.create_task(take_turns(queue, "slice", 5, log))
     while not hog.done():
         log.append("turn")
@@ -110,7 +145,7 @@ async def test_between_two_slices_the_loop_has_turns_of_its_own() -> None:
 
 async def test_a_cancelled_call_leaves_its_turn_to_the_next() -> None:
     """Nobody waits for a turn that was given to one who has gone."""
-    queue, log = RunQueue(asyncio.get_running_loop()), list[str]()
+    queue, log = run_queue(), list[str]()
     tasks = [asyncio.create_task(take_turns(queue, name, 1, log)) for name in "abc"]
     await asyncio.sleep(0)
     tasks[0].cancel()
@@ -121,7 +156,7 @@ async def test_a_cancelled_call_leaves_its_turn_to_the_next() -> None:
 
 async def test_an_idle_queue_takes_up_work_again() -> None:
     """After it had run dry."""
-    queue, log = RunQueue(asyncio.get_running_loop()), list[str]()
+    queue, log = run_queue(), list[str]()
     for name in "ab":
         await take_turns(queue, name, 1, log)
         await asyncio.sleep(0.001)
