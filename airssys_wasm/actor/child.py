@@ -200,4 +200,5 @@ class Child:
             crashes=self.crashes,
             restarts=self.restarts,
             guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
+            metadata=self.metadata,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -10,6 +10,9 @@ from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
+
+if TYPE_CHECKING:
+    from airssys_wasm.core.ports import ComponentMetadata
 
 
 class ActorState(StrEnum):
@@ -101,6 +104,8 @@ class ActorStatistics:
     crashes: int
     restarts: int
     guest_time: float
+    metadata: "ComponentMetadata | None" = None
+    """What the component said of itself when it last started; None before it has."""
 
 
 @attrs.frozen
@@ -116,10 +121,10 @@ class SystemStatistics:
 
 @attrs.frozen
 class ComponentReport:
-    """What `inspect` finds in a binary without running it.
+    """What `inspect` finds in a binary.
 
     `fits` says whether it can be loaded as a component of the contract; `problems` why not. `wasi` says whether it
-    imports WASI.
+    imports WASI. `metadata` is what the component says of itself, None when it does not fit or does not say.
     """
 
     size_bytes: int
@@ -128,6 +133,7 @@ class ComponentReport:
     fits: bool = False
     problems: tuple[str, ...] = ()
     wasi: bool = False
+    metadata: "ComponentMetadata | None" = None
 
 
 class Observer(Protocol):
