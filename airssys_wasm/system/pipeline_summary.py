@@ -1,10 +1,14 @@
 """What a run tells while it runs and when it has ended (pure)."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from airssys_wasm.core.observations import DeadLetterReason
+
+_LOST_BETWEEN: Final = (DeadLetterReason.CRASHED, DeadLetterReason.ACTOR_STOPPED)
+"""What becomes of a message after its sender was told that it was accepted."""
 
 
 @attrs.frozen
@@ -59,8 +63,12 @@ class PipelineSummary:
 
     @property
     def ok(self) -> bool:
-        """Whether every message that was read was handled."""
-        return self.failure is None and not self.errors and not self.lost
+        """Whether every message that was read, and every one that components sent each other, was handled.
+
+        What a component was refused when it sent it, it knows of: that is its own affair.
+        """
+        gone = any(self.dead_letters.get(reason) for reason in _LOST_BETWEEN)
+        return self.failure is None and not self.errors and not self.lost and not gone
 
     @property
     def denied(self) -> int:

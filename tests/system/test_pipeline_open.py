@@ -75,6 +75,22 @@ async def test_the_storage_needs_a_folder_and_is_not_made_by_a_check(tmp_path: P
     assert ["[pipeline]: storage: there is no directory no"] == found
 
 
+async def test_the_audit_file_needs_a_folder_and_is_not_written_by_a_check(tmp_path: Path) -> None:
+    """Though the component, started to be asked whether it is stateful, looks into its storage."""
+    audit = '[pipeline]\naudit = "{}"\n'
+    split = component("x/a", "hostile", 'instances = 2\nconfig = "init-trap-if k\\nmetadata-stateless"')
+    assert [] == await problems(write(tmp_path, audit.format("a.jsonl") + split, ROUTES))
+    assert not (tmp_path / "a.jsonl").exists()
+    for name, expected in (
+        ("no/a.jsonl", "there is no directory no"),
+        (".", f"is a directory: {tmp_path}"),
+        ("in.txt", "in.txt is already [[source]] in"),
+        ("out.txt", "out.txt is already [[sink]] out"),
+    ):
+        found = await problems(write(tmp_path, audit.format(name) + split, ROUTES))
+        assert [f"[pipeline]: audit: {expected}"] == found
+
+
 async def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     """Named as it was given."""
     with pytest.raises(PipelineInvalid, match=r"gone\.toml: cannot be read: No such file"):
