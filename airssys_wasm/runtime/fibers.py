@@ -107,8 +107,8 @@ class Fiber:
             self.scope.cancel()
 
     async def stop(self) -> None:
-        """Interrupt the call in progress and wait until it has ended and no thread is at it; nothing without one."""
-        if self.scope is not None:
+        """Interrupt the call in progress and wait until there is none and no thread is at it; nothing without one."""
+        while self.scope is not None:
             self._left = self._left or asyncio.Event()
             self.interrupt()
             await self._left.wait()
@@ -116,8 +116,9 @@ class Fiber:
     def leave(self) -> None:
         """No call is in progress any more."""
         self.scope = None
-        if self._left is not None:
-            self._left.set()
+        left, self._left = self._left, None
+        if left is not None:
+            left.set()
 
 
 @final
@@ -133,6 +134,7 @@ class Call:
         error: Callable[[str], Exception] = trap_from,
     ) -> None:
         self.fiber = fiber
+        fiber.interrupted = False  # that may have been said to an earlier one, as it was cancelled
         self.slice_ticks = 1
         self.stopping = False
         self.ended = False
@@ -167,7 +169,11 @@ class Call:
             fiber.future = self._begin(self._keep)
         else:
             fiber.set_slice(self.slice_ticks)
-        self.ended = fiber.poll()
+        try:
+            self.ended = fiber.poll()
+        except BaseException:  # nobody knows how far the guest got, and what it was called with goes now
+            self.give_up()
+            raise
         if self.ended:
             self._finish()
         self._count(clock() - started)

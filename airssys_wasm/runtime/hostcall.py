@@ -4,13 +4,13 @@ The callback runs on the guest's own stack, in the loop's thread or a worker's. 
 when it returns) and leaves the rest to the task that drives the call.
 """
 
+import asyncio
 import ctypes
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ctypes import c_void_p, string_at
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
-import anyio.to_thread
 import attrs
 
 from airssys_wasm.core.errors import HostFunctionError
@@ -20,6 +20,7 @@ from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec, Err, Keep, Ok, Value, address_of, release
 from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES
+from airssys_wasm.runtime.job import settled
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.fibers import Fiber
@@ -71,12 +72,21 @@ class HostCall:
             value = await function.run(state, *self.arguments)
             large = _is_large(value)
             if large:
-                await anyio.to_thread.run_sync(self._write, value)
+                await self._write_in_thread(value)
             else:
                 self._write(value)
         except Exception as exc:
             raise HostFunctionError(f"{function.interface}#{function.name}", f"{type(exc).__name__}: {exc}") from exc
         return large
+
+    async def _write_in_thread(self, value: Value) -> None:
+        """As `_write`. Cancelled, it waits for the thread: `results` goes with the call that is then given up."""
+        written = asyncio.get_running_loop().run_in_executor(None, self._write, value)
+        try:
+            await asyncio.shield(written)
+        except asyncio.CancelledError:
+            await settled(written)
+            raise
 
     def _write(self, value: Value) -> None:
         if self.function.result is None:

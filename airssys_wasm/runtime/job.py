@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import anyio
 
@@ -94,7 +94,7 @@ class Job:
             self.done.set_exception(error)
 
 
-async def settled(done: "asyncio.Future[bool]") -> None:
+async def settled(done: "asyncio.Future[Any]") -> None:
     """Wait for a job whatever happens to the waiting task; its error is the caller's no longer."""
     while not done.done():
         with contextlib.suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
