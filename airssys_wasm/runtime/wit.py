@@ -29,6 +29,13 @@ from airssys_wasm.runtime.abi.values import Err, Ok, Value
 WitId = tuple[str, str, str]
 WitCase = tuple[str, Any]
 
+MAX_ERROR_CHARS: Final = 4096
+"""Of the text of a guest's err, as many as of a log line."""
+
+MAX_METADATA_CHARS: Final = 1024
+MAX_OPERATIONS: Final = 256
+"""Of a component's metadata: characters of each text, and operations."""
+
 _U64_MAX: Final = 2**64 - 1
 
 
@@ -72,8 +79,15 @@ def config_to_wit(config: ComponentConfig, limits: Limits) -> tuple[Value, ...]:
 
 def metadata_from_wit(value: tuple[Any, ...]) -> ComponentMetadata:
     """Read a component-metadata record."""
-    name, version, description, author, licence, operations, stateful = value
-    return ComponentMetadata(name, version, description, author, licence, tuple(operations), stateful)
+    *texts, operations, stateful = value
+    name, version, description, author, licence = (cut(text, MAX_METADATA_CHARS) for text in texts)
+    known = tuple(cut(operation, MAX_METADATA_CHARS) for operation in operations[:MAX_OPERATIONS])
+    return ComponentMetadata(name, version, description, author, licence, known, stateful)
+
+
+def cut(text: str, limit: int) -> str:
+    """A guest's text as far as anybody is going to read it; it goes into logs, errors and statistics."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
 def unwrap(result: Ok | Err) -> Any:
@@ -85,7 +99,7 @@ def unwrap(result: Ok | Err) -> Any:
     if isinstance(result, Ok):
         return result.value
     case, text = result.value
-    raise GuestError(case, "" if text is None else text)
+    raise GuestError(case, "" if text is None else cut(text, MAX_ERROR_CHARS))
 
 
 def _text(error: AirssysError) -> Any:

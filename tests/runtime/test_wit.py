@@ -22,6 +22,7 @@ from airssys_wasm.core.errors import (
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
+from airssys_wasm.runtime import wit
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import VariantType
 from airssys_wasm.runtime.abi.values import Err, Keep, Ok
@@ -176,3 +177,13 @@ def test_metadata_is_read_field_by_field() -> None:
         metadata.supported_operations,
         metadata.stateful,
     )
+
+
+def test_a_guest_does_not_fill_the_log_with_its_error_or_metadata() -> None:
+    """Texts that end up in logs, errors and statistics are cut, and say so."""
+    with pytest.raises(GuestError) as caught:
+        wit.unwrap(Err(("runtime-error", "x" * 1_000_000)))
+    assert len(caught.value.text) < wit.MAX_ERROR_CHARS + 100
+    assert caught.value.text.endswith("(1000000 characters)")
+    metadata = wit.metadata_from_wit(("n" * 10_000, "1", "", "", "", ["op"] * 10_000, False))
+    assert (wit.MAX_OPERATIONS, True) == (len(metadata.supported_operations), len(metadata.name) < 1_100)
