@@ -39,6 +39,19 @@ def test_the_example_runs_as_the_readme_says() -> None:
     assert (0, 1) == (done.returncode, done.stdout.count(b'"paths"'))
 
 
+def test_the_example_with_topics_gives_redacted_requests_and_then_the_same_report() -> None:
+    """Both subscribers of the redacted requests get all of them; nothing in the file has no effect."""
+    log = "examples/logs/access.log"
+    plain = airssys("run", "examples/logs/pipeline.toml", "--input", log)
+    done = airssys("run", "examples/logs/topics.toml", "--input", log)
+    assert (0, True) == (done.returncode, done.stdout.endswith(b"}\n" + plain.stdout))
+    requests = done.stdout.removesuffix(plain.stdout).splitlines()
+    assert len((ROOT / log).read_bytes().splitlines()) == len(requests)
+    assert all(line.startswith(b'{"host"') for line in requests)
+    checked = airssys("check", "examples/logs/topics.toml")
+    assert (0, b"") == (checked.returncode, checked.stderr)
+
+
 def test_input_and_output_take_the_place_of_the_streams(tmp_path: Path) -> None:
     """Paths are relative to the working directory, not to the file."""
     (tmp_path / "in").write_bytes(b"x\ny\n")
