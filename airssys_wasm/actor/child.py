@@ -13,7 +13,14 @@ from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
 from airssys_wasm.core.config import ComponentConfig, Execution
-from airssys_wasm.core.errors import ActorStopped, AirssysError, ConfigError
+from airssys_wasm.core.errors import (
+    ActorStopped,
+    AirssysError,
+    ConfigError,
+    ExecutionError,
+    GuestError,
+    InstantiationFailed,
+)
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
@@ -23,6 +30,7 @@ from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 if TYPE_CHECKING:
     from airssys_wasm.actor.actor import ComponentActor
+    from airssys_wasm.actor.tree_leaf import Leaf
 
 Shutdown = Literal["brutal", "infinite"] | float
 """How long a component may take to stop: not at all, as long as it likes, or that many seconds (as in OTP)."""
@@ -38,7 +46,8 @@ class Order(StrEnum):
     RESTART = "restart"
 
 
-def _check_shutdown(_instance: "ChildSpec", _attribute: "attrs.Attribute[Shutdown]", value: Shutdown) -> None:
+def check_shutdown(_instance: object, _attribute: "attrs.Attribute[Shutdown]", value: Shutdown) -> None:
+    """Validate an attribute; raises ConfigError."""
     if value in {"brutal", "infinite"}:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -65,7 +74,7 @@ class ChildSpec:
     config: ComponentConfig = attrs.field(factory=ComponentConfig)
     policy: RestartPolicy = attrs.field(factory=RestartPolicy)
     execution: Execution = Execution.AUTO
-    shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=_check_shutdown)
+    shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=check_shutdown)
     outbox: Outbox | None = attrs.field(default=None, repr=False)
     storage: Storage | None = attrs.field(default=None, repr=False)
     authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
@@ -140,6 +149,10 @@ class Child:
     actor: "ComponentActor | None" = attrs.field(default=None, init=False, repr=False)
     window: RestartWindow = attrs.field(factory=RestartWindow, init=False, repr=False)
     timer: Timer | None = attrs.field(default=None, init=False, repr=False)
+    leaf: "Leaf | None" = attrs.field(default=None, init=False, repr=False)
+    """Its place in a tree, whose supervisor decides what follows from its ends; None: it stands alone."""
+    held: ExitReason | None = attrs.field(default=None, init=False, repr=False)
+    """Why its supervisor has it end, to start it again later; None while it has no part in such a thing."""
     reason: ExitReason | None = attrs.field(default=None, init=False)
     backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
     handled: int = attrs.field(default=0, init=False, repr=False)
@@ -157,6 +170,11 @@ class Child:
     def id(self) -> ComponentId:
         """The component's address."""
         return self.spec.id
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it is left."""
+        return self.state is ActorState.STOPPED
 
     def open_mailbox(self) -> None:
         """Accept messages, for the first time or again."""
@@ -202,3 +220,18 @@ class Child:
             guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
             metadata=self.metadata,
         )
+
+
+def start_error(child: Child, reason: ExitReason) -> BaseException:
+    """What the failure of a start is to those who wait for it."""
+    match reason.cause:
+        case None:
+            return ActorStopped(child.id, reason)
+        case GuestError() as cause:
+            error = InstantiationFailed(f"initialize answered {cause}", child.id)
+        case AirssysError() as cause if not isinstance(cause, ExecutionError):
+            return cause
+        case cause:
+            error = InstantiationFailed(str(cause) or type(cause).__name__, child.id)
+    error.__cause__ = cause
+    return error

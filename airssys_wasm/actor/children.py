@@ -7,6 +7,8 @@
 | ended | starting | gone, with the error for who loaded it |
 | ended | running, restarting | what the plan says: again after a delay, failed, or gone |
 | ended | stopping | gone |
+| ended | of a tree | what its supervisor in the tree decides, `tree.py` |
+| hold | running | has the actor end as for a restart, which its supervisor will begin |
 | ended | stopped | nothing: the supervisor itself was cancelled |
 | restart | running | has the actor end as interrupted |
 | restart | restarting | starts at once instead of after the delay |
@@ -18,20 +20,26 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import attrs
 from anyio.abc import TaskGroup
 
 from airssys_wasm.actor.actor import ComponentActor
-from airssys_wasm.actor.child import Child, ChildSpec, Order
+from airssys_wasm.actor.child import Child, ChildSpec, Order, start_error
 from airssys_wasm.actor.lifecycle import LifecycleEvent
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, RestartWindow, plan
-from airssys_wasm.core.errors import ActorStopped, AirssysError, ExecutionError, GuestError, InstantiationFailed
+from airssys_wasm.actor.tree_leaf import Leaf
+from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
+from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.observations import ActorState, Event, EventKind, Observer
 from airssys_wasm.core.ports import Clock, GuestHost
+
+if TYPE_CHECKING:
+    from airssys_wasm.actor.tree import Branch
+    from airssys_wasm.actor.tree_root import Tree
 
 UNLOADED: Final = ExitReason(ExitKind.STOPPED, "on request")
 ABANDONED: Final = ExitReason(ExitKind.STOPPED, "its supervisor was cancelled")
@@ -48,10 +56,25 @@ class Children:
     registry: Registry
     post: Callable[[Callable[[], None]], None]
     group: TaskGroup = attrs.field(init=False)
+    on_failed: Callable[[ComponentId, ExitReason], object] = attrs.field(default=lambda *_: None, init=False)
+    """Told of a supervisor that gave up and has none above it: on which component, and why."""
     all: dict[Child, None] = attrs.field(factory=dict, init=False)
+    tops: "dict[Child | Tree, None]" = attrs.field(factory=dict, init=False)
+    """The children that stand alone, and the trees for theirs, in start order."""
 
     def new(self, spec: ChildSpec) -> Child:
-        """A child that is about to begin."""
+        """A child that is about to begin and stands alone."""
+        child = self._new(spec)
+        self.tops[child] = None
+        return child
+
+    def new_in(self, branch: "Branch", spec: ChildSpec) -> Leaf:
+        """A child whose supervisor is a branch of a tree."""
+        child = self._new(spec)
+        child.leaf = leaf = Leaf(child, branch, self)
+        return leaf
+
+    def _new(self, spec: ChildSpec) -> Child:
         child = Child(spec, self.registry.next_handle(spec.id), self.observer)
         self.all[child] = None
         return child
@@ -84,6 +107,8 @@ class Children:
             self.registry.add(child)
             self._tell(child, EventKind.STARTED)
             child.starting.settle()
+            if child.leaf is not None:
+                child.leaf.has_started()
 
     def ended(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
         """An actor has ended, its guest is closed."""
@@ -96,32 +121,44 @@ class Children:
             self._gone(child, child.reason or UNLOADED)
             return
         child.crashes += actor.ready and reason.kind is ExitKind.CRASHED
+        error = None if actor.ready else start_error(child, reason)
         if child.state is ActorState.STARTING:
-            self._gone(child, reason, start_error(child, reason))
-            return
-        child.move(_end_event(actor, reason))
-        kind = EventKind.CRASHED if reason.kind is ExitKind.CRASHED else EventKind.INTERRUPTED
-        self._tell(child, kind, reason)
-        if not actor.ready:
-            child.starting.settle(start_error(child, reason))
-        self._follow(child, reason)
+            self._gone(child, reason, error)
+        else:
+            child.move(_end_event(actor, reason))
+            if child.held is not None and reason.kind is ExitKind.INTERRUPTED:
+                reason = child.held
+            self._tell(child, EventKind.CRASHED if reason.kind is ExitKind.CRASHED else EventKind.INTERRUPTED, reason)
+            if error is not None and child.held is None:
+                child.starting.settle(error)
+        if child.leaf is not None:
+            child.leaf.has_ended(reason, error)
+        elif not child.gone:
+            self._follow(child, reason)
 
     def _follow(self, child: Child, reason: ExitReason) -> None:
         """Carry out what the plan says."""
         match plan(child.spec.policy, child.window, reason, self.clock.time()):
             case RestartAfter(delay, attempt, window):
                 child.window = window
-                self._tell(child, EventKind.RESTARTING, reason, attempt, delay)
+                self.announce(child, reason, attempt, delay)
                 self._begin_in(child, delay)
             case GiveUp():
-                child.move(LifecycleEvent.GIVE_UP)
                 failed = ExitReason(ExitKind.FAILED, reason.detail, reason.cause)
-                child.close_mailbox(failed)
-                self._tell(child, EventKind.FAILED, failed)
-                child.starting.settle(ActorStopped(child.id, failed))
-                child.ending.settle()
+                self.fail(child, failed)
+                self.on_failed(child.id, failed)
             case Gone():
                 self._gone(child, reason)
+
+    def fail(self, child: Child, failed: ExitReason) -> None:
+        """Keep its id and nothing else; nothing when it has failed or is gone already."""
+        if child.state is not ActorState.RESTARTING:
+            return
+        child.move(LifecycleEvent.GIVE_UP)
+        child.close_mailbox(failed)
+        self._tell(child, EventKind.FAILED, failed)
+        child.starting.settle(ActorStopped(child.id, failed))
+        child.ending.settle()
 
     def _begin_in(self, child: Child, delay: float) -> None:
         if not delay:
@@ -137,16 +174,38 @@ class Children:
             case ActorState.RUNNING if child.actor is not None:
                 child.actor.tell(Order.RESTART)
                 child.actor.interrupt()
-                self._kill_after_grace(child)
+                if child.timer is None:  # of an earlier restart: its time is not prolonged
+                    self._kill_after_grace(child)
+            case ActorState.RESTARTING if child.actor is None and child.leaf is not None:
+                child.leaf.hurry()
             case ActorState.RESTARTING if child.actor is None:
                 self.begin(child)
+            case ActorState.FAILED if child.leaf is not None:
+                child.leaf.revive()
             case ActorState.FAILED:
-                child.open_mailbox()
-                child.window, child.reason = RestartWindow(), None
-                child.move(LifecycleEvent.REVIVE)
-                self.begin(child)
+                self.begin_again(child)
             case ActorState.STOPPING | ActorState.STOPPED:
                 child.starting.settle(ActorStopped(child.id, child.reason))
+
+    def begin_again(self, child: Child) -> None:
+        """Start an actor, also of a child that has failed: with a new mailbox and its restarts forgotten."""
+        child.held = None
+        if child.state is ActorState.FAILED:
+            child.open_mailbox()
+            child.window, child.reason = RestartWindow(), None
+            child.move(LifecycleEvent.REVIVE)
+        self.begin(child)
+
+    def hold(self, child: Child, reason: ExitReason, *, now: bool = False) -> None:
+        """Have its actor end and begin no other, until its supervisor does; the mailbox is kept."""
+        if child.actor is None or child.state is ActorState.STOPPING:
+            return
+        child.held = reason
+        child.actor.tell(Order.RESTART)
+        if now or child.state is not ActorState.RUNNING:
+            child.actor.kill()
+        elif child.timer is None:  # of an earlier restart: its time is not prolonged
+            self._kill_after_grace(child)
 
     def stop(self, child: Child, reason: ExitReason = UNLOADED, *, drain: bool = False) -> None:
         """Have it end for good; nothing when that is under way."""
@@ -196,10 +255,13 @@ class Children:
         child.close_mailbox(reason)
         self.registry.remove(child)
         self.all.pop(child, None)
+        self.tops.pop(child, None)
         if was_known:
             self._tell(child, EventKind.STOPPED, reason)
         child.starting.settle(error or ActorStopped(child.id, reason))
         child.ending.settle()
+        if child.leaf is not None:
+            child.leaf.has_gone()
 
     def abandon(self) -> None:
         """The supervisor itself is being torn down: let nobody wait for what will not come."""
@@ -210,27 +272,21 @@ class Children:
             self.registry.remove(child)
             child.starting.settle(ActorStopped(child.id, ABANDONED))
             child.ending.settle()
+        for top in tuple(self.tops):
+            if not isinstance(top, Child):
+                top.abandon(ABANDONED)
         self.all.clear()
+        self.tops.clear()
+
+    def announce(self, child: Child, reason: ExitReason, attempt: int, delay: float) -> None:
+        """Tell observers that it is going to be started again."""
+        if child.state in {ActorState.RESTARTING, ActorState.FAILED}:
+            self._tell(child, EventKind.RESTARTING, reason, attempt, delay)
 
     def _tell(
         self, child: Child, kind: EventKind, reason: ExitReason | None = None, attempt: int = 0, delay: float = 0.0
     ) -> None:
         self.observer.event(Event(kind, child.id, reason, attempt, delay))
-
-
-def start_error(child: Child, reason: ExitReason) -> BaseException:
-    """What the failure of a start is to those who wait for it."""
-    match reason.cause:
-        case None:
-            return ActorStopped(child.id, reason)
-        case GuestError() as cause:
-            error = InstantiationFailed(f"initialize answered {cause}", child.id)
-        case AirssysError() as cause if not isinstance(cause, ExecutionError):
-            return cause
-        case cause:
-            error = InstantiationFailed(str(cause) or type(cause).__name__, child.id)
-    error.__cause__ = cause
-    return error
 
 
 def _end_event(actor: ComponentActor, reason: ExitReason) -> LifecycleEvent:

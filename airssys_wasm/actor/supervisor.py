@@ -22,10 +22,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from airssys_wasm.actor.child import Child, ChildSpec, Unobserved
-from airssys_wasm.actor.children import Children
+from airssys_wasm.actor.children import UNLOADED, Children
 from airssys_wasm.actor.delivery import Delivery
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.root import RootTask
+from airssys_wasm.actor.tree_root import Tree
+from airssys_wasm.actor.trees import Trees
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
@@ -105,6 +107,7 @@ class Supervisor:
         self.delivery = Delivery(self.clock, self._observer)
         self._children = Children(self._host, self.clock, self._observer, self.registry, self._post)
         self._children.group = group
+        self.trees = Trees(self._children, self)
         group.start_soon(self._supervise, name="supervisor")
 
     async def aclose(self, *, kill: bool = False) -> None:
@@ -121,11 +124,14 @@ class Supervisor:
                 await self._stop_in_order()
         finally:
             self._leaving = True
+            for tree in self._children.tops:
+                if isinstance(tree, Tree):
+                    self._post(partial(tree.kill, KILLED))
             for child in tuple(self._children.all):
                 self._post(partial(self._children.kill, child, KILLED))
             self._bell.set()
-        for child in tuple(self._children.all):
-            await self._until_gone(child)
+        for top in tuple(self._children.tops):
+            await self._until_gone(top)
 
     async def start_child(self, spec: ChildSpec) -> Child:
         """Start a component.
@@ -233,16 +239,18 @@ class Supervisor:
 
     async def _stop_in_order(self) -> None:
         begun = self.clock.time()
-        children = tuple(reversed(self._children.all))
+        children = tuple(reversed(self._children.tops))
         for child in children:
-            self._post(partial(self._children.stop, child))
+            self._post(
+                partial(child.stop, UNLOADED) if isinstance(child, Tree) else partial(self._children.stop, child)
+            )
             await self._gone_by(child, begun + min(ORDERED_SECONDS, self._stop_timeout))
         for child in children:
             await self._gone_by(child, begun + self._stop_timeout)
 
-    async def _gone_by(self, child: Child, when: float) -> None:
-        """Wait until a child is gone, or until that time."""
-        if child.state is ActorState.STOPPED or self.clock.time() >= when:
+    async def _gone_by(self, child: Child | Tree, when: float) -> None:
+        """Wait until it is gone, or until that time."""
+        if child.gone or self.clock.time() >= when:
             return
         with anyio.CancelScope() as scope:
             timer = self.clock.call_at(when, scope.cancel)
@@ -251,6 +259,7 @@ class Supervisor:
             finally:
                 timer.cancel()
 
-    async def _until_gone(self, child: Child) -> None:
-        while child.state is not ActorState.STOPPED:
-            await child.ending.join()
+    async def _until_gone(self, what: Child | Tree) -> None:
+        """Wait until nothing of it is left. Cancellation: nothing changes for it."""
+        while not what.gone:
+            await what.ending.join()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from airssys_wasm.core.errors import AirssysError
+from airssys_wasm.core.errors import AirssysError, Trap
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
@@ -27,7 +27,7 @@ class ActorState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to a component."""
+    """What happened to a component; `gave-up`: its end was one too many for a supervisor, which ends its children."""
 
     STARTED = "started"
     CRASHED = "crashed"
@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     RESTARTING = "restarting"
     FAILED = "failed"
     STOPPED = "stopped"
+    GAVE_UP = "gave-up"
 
 
 @attrs.frozen
@@ -42,7 +43,8 @@ class Event:
     """One thing that happened to one component.
 
     `attempt` counts the restarts inside the window, `delay` is the back-off in seconds; both 0 unless restarting.
-    `reason` is None for started.
+    `reason` is None for started. `supervisor` is the one that gave up, with those above it as in `app/workers`; empty
+    for the other kinds.
     """
 
     kind: EventKind
@@ -50,6 +52,13 @@ class Event:
     reason: ExitReason | None = None
     attempt: int = 0
     delay: float = 0.0
+    supervisor: str = ""
+
+    @property
+    def backtrace(self) -> str | None:
+        """The guest's frames at the trap behind this event, where there are any."""
+        cause = None if self.reason is None else self.reason.cause
+        return cause.backtrace if isinstance(cause, Trap) else None
 
 
 class DeadLetterReason(StrEnum):
