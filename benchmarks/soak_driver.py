@@ -1,0 +1,285 @@
+"""Carries out a plan against a system, and tells the ledger what it does and hears."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any, final
+
+import attrs
+
+from airssys_wasm import (
+    ActorHandle,
+    ActorState,
+    ActorStopped,
+    ActorSystem,
+    Capabilities,
+    CapabilityDenied,
+    ComponentCrashed,
+    ComponentId,
+    ComponentMessage,
+    GuestError,
+    InstantiationFailed,
+    Limits,
+    MailboxFull,
+    PayloadTooLarge,
+    RequestTimeout,
+    TargetNotFound,
+)
+from airssys_wasm.core.limits import MIB
+from airssys_wasm.runtime.compiled import CompiledComponent
+from benchmarks.soak_ledger import Ledger, number_of
+from benchmarks.soak_plan import TOPICS, Action, Plan, Step
+
+IN_FLIGHT = 24
+"""Steps of one worker that may be under way at the same time."""
+
+MEDIC_SECONDS = 0.05
+SINK, INBOX = ComponentId("host", "soak", "sink"), ComponentId("host", "soak", "inbox")
+EVERYTHING = Capabilities(send=("*",), storage=("read", "write"))
+REFUSALS = (ActorStopped, MailboxFull, TargetNotFound, CapabilityDenied, PayloadTooLarge, InstantiationFailed)
+RESTARTS = ("transient", "permanent", "temporary", "transient")
+CAPACITIES = (4, 16, 64, 1024)
+EXECUTIONS = ("auto", "auto", "thread", "loop")
+
+
+@attrs.define(eq=False)
+class Slot:
+    """One address, and the load that is there now."""
+
+    index: int
+    id: ComponentId
+    handle: ActorHandle
+    lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+
+
+@final
+@attrs.define(eq=False)
+class Driver:
+    """The host code of a soak: workers that follow the plan, a medic who revives what has failed."""
+
+    system: ActorSystem
+    plan: Plan
+    ledger: Ledger
+    sources: tuple[CompiledComponent, ...] = ()
+    slots: list[Slot] = attrs.field(factory=list)
+    loads: list[ActorHandle] = attrs.field(factory=list)
+    """Every load there ever was, for its statistics."""
+    trouble: dict[str, int] = attrs.field(factory=dict)
+    done: bool = False
+
+    async def start(self, *binaries: bytes) -> None:
+        """Serve the host's two addresses, load all actors."""
+        self.sources = tuple([await self.system.compile(binary) for binary in binaries])
+        self.loads.append(await self.system.serve(SINK, self._sink))
+        self.loads.append(await self.system.serve(INBOX, self._sink, on_callback=self._on_callback))
+        for index in range(self.plan.actors):
+            id_ = ComponentId("soak", f"a{index}", "0")
+            self.slots.append(Slot(index, id_, await self._load(index, id_)))
+
+    async def run(self, on_progress: Callable[[], None]) -> None:
+        """Carry out the whole plan."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._medic())
+            group.create_task(self._progress(on_progress))
+            async with asyncio.TaskGroup() as workers:
+                for worker in range(self.plan.workers):
+                    workers.create_task(self._work(worker), name=f"soak worker {worker}")
+            self.done = True
+
+    async def _work(self, worker: int) -> None:
+        room, lanes = asyncio.Semaphore(IN_FLIGHT), itertools.count()
+        async with asyncio.TaskGroup() as group:
+            for step in self.plan.steps(worker):
+                await room.acquire()
+                task = group.create_task(self._step(step, (worker, next(lanes) % 4)))
+                task.add_done_callback(lambda _: room.release())
+                if step.cancel_after is not None:
+                    asyncio.get_running_loop().call_later(step.cancel_after, task.cancel)
+                await asyncio.sleep(0)
+
+    async def _step(self, step: Step, lane: object) -> None:
+        slot = self.slots[step.target]
+        match step.action:
+            case Action.ASK:
+                await self._ask(step, slot, step.number, lane)
+            case Action.BURST:
+                await self._burst(step, slot, lane)
+            case Action.RESTART:
+                await self._tolerate(slot.handle.restart())
+            case Action.RELOAD:
+                await self._reload(slot, drain=step.flag)
+            case Action.REVOKE:
+                self.system.revoke(slot.id)
+                await asyncio.sleep(0.01)
+                if self.system.get(slot.id) is not None:
+                    self.system.grant(slot.id, EVERYTHING)
+            case Action.PUBLISH:
+                await self._publish(step)
+            case _:
+                await self._send(step, slot, step.number, lane)
+
+    async def _ask(self, step: Step, slot: Slot, number: int, lane: object) -> None:
+        handle, ledger, id_ = slot.handle, self.ledger, slot.id
+        content_type = f"n/{number}"
+        ledger.sent(number, id_, lane, asked=True)
+        try:
+            answer = await handle.ask(
+                step.payload, timeout=step.timeout, content_type=content_type, interrupt=step.interrupt
+            )
+        except asyncio.CancelledError:
+            ledger.ask_ended(number, id_, "cancelled")
+        except Exception as exc:  # noqa: BLE001 - the ledger has a name for each that may come
+            ledger.ask_ended(number, id_, self._outcome(exc))
+        else:
+            ledger.ask_ended(number, id_, "answer")
+            if step.echo not in {None, answer} and not self._is_counter(slot):
+                ledger.violate(f"{step} was answered {answer!r}")
+
+    async def _burst(self, step: Step, slot: Slot, lane: object) -> None:
+        """Many at the same time to one mailbox."""
+        numbers = [step.number + self.plan.workers * offset for offset in range(step.count)]
+        async with asyncio.TaskGroup() as group:
+            for number in numbers:
+                ask = self._ask if step.flag else self._tell
+                group.create_task(ask(step, slot, number, lane))
+
+    async def _tell(self, step: Step, slot: Slot, number: int, lane: object) -> None:
+        self.ledger.sent(number, slot.id, lane)
+        await self._tolerate(slot.handle.tell(step.payload, content_type=f"n/{number}"))
+
+    async def _send(self, step: Step, slot: Slot, number: int, lane: object) -> None:
+        content_type, system, id_ = f"n/{number}", self.system, slot.id
+        self.ledger.sent(number, id_, lane)
+        match step.action:
+            case Action.TELL:
+                await self._tolerate(slot.handle.tell(step.payload, content_type=content_type))
+            case Action.TELL_NOWAIT:
+                try:
+                    slot.handle.tell_nowait(step.payload, content_type=content_type)
+                except REFUSALS as exc:
+                    self._count(exc)
+            case Action.SEND:
+                await self._tolerate(system.send(None, id_, step.payload, content_type))
+            case Action.SEND_AS:
+                sender = self.slots[(step.target + 1) % self.plan.actors].id
+                await self._tolerate(system.send(sender, id_, step.payload, content_type))
+            case _:
+                await self._tolerate(self._request(id_, step.payload, content_type))
+
+    async def _request(self, target: ComponentId, payload: bytes, content_type: str) -> None:
+        correlation_id = await self.system.request(INBOX, target, payload, timeout=1.0, content_type=content_type)
+        self.ledger.callbacks["owed"] += 1
+        if self.ledger.requests.pop(correlation_id, None) != "early":
+            self.ledger.requests[correlation_id] = INBOX
+
+    async def _publish(self, step: Step) -> None:
+        topic = f"soak.t{step.target}"
+        for target in self.system._parts().subscriptions.subscribers(topic):
+            self.ledger.sent(step.number, target, None)
+        await self.system.publish(topic, step.payload, f"n/{step.number}")
+
+    async def _reload(self, slot: Slot, *, drain: bool) -> None:
+        async with slot.lock:
+            await self.system.unload(slot.handle, drain=drain)
+            try:
+                slot.handle = await self._load(slot.index, slot.id)
+            except InstantiationFailed as exc:  # a start has its deadline too; the medic tries again
+                self._count(exc)
+
+    async def _load(self, index: int, id_: ComponentId) -> ActorHandle:
+        limits = Limits(
+            max_memory_bytes=4 * MIB,
+            max_execution_time=0.5,
+            max_payload_bytes=8192,
+            mailbox_capacity=CAPACITIES[index % len(CAPACITIES)],
+            mailbox_bytes=65_536,
+            max_pending_requests=16,
+            send_wait=0.1,
+            storage_bytes=64,
+            max_fuel=100_000_000 if index % 7 == 0 else None,
+        )
+        source = self.sources[self._is_counter_index(index)]
+        handle = await self.system.load(
+            id_,
+            source,
+            capabilities=EVERYTHING,
+            limits=limits,
+            restart=RESTARTS[index % len(RESTARTS)],
+            execution=EXECUTIONS[index % 5 % len(EXECUTIONS)],
+        )
+        self.loads.append(handle)
+        await self.system.subscribe(f"soak.t{index % TOPICS}", id_)
+        return handle
+
+    async def _medic(self) -> None:
+        """Revive the failed, load the gone anew."""
+        while not self.done:
+            await asyncio.sleep(MEDIC_SECONDS)
+            for slot in self.slots:
+                if slot.handle.state is ActorState.FAILED:
+                    await self._tolerate(slot.handle.restart())
+                elif slot.handle.state is ActorState.STOPPED and not slot.lock.locked():
+                    await self._reload(slot, drain=False)
+
+    async def _progress(self, on_progress: Callable[[], None]) -> None:
+        while not self.done:
+            on_progress()
+            await asyncio.sleep(0.01)
+
+    async def _sink(self, message: ComponentMessage) -> bytes | None:
+        """Host code that gets messages; every eleventh raises."""
+        number = number_of(message)
+        if number is None:
+            self.ledger.violate(f"the sink got {message}")
+            return None
+        self.ledger.delivered(number, SINK)
+        if number % 5 == 0:
+            await asyncio.sleep(0)
+        if number % 11 == 0:
+            self.ledger.ended(number, SINK, "err")
+            raise GuestError("runtime-error", "every eleventh")
+        self.ledger.ended(number, SINK, "ok")
+        return b"#"
+
+    async def _on_callback(self, message: ComponentMessage) -> None:
+        """Each once; it may be quicker than the return of `request`."""
+        correlation_id = message.metadata.correlation_id or ""
+        if self.ledger.requests.pop(correlation_id, None) is None:
+            self.ledger.requests[correlation_id] = "early"
+        self.ledger.callbacks["delivered"] += 1
+        self.ledger.callbacks["ok"] += 1
+
+    async def _tolerate(self, doing: Coroutine[Any, Any, object]) -> None:
+        """What may be refused, or cancelled by the plan: the ledger hears of it as a dead letter."""
+        try:
+            await doing
+        except asyncio.CancelledError:
+            self._count(asyncio.CancelledError())
+        except REFUSALS as exc:
+            self._count(exc)
+
+    def _count(self, exc: BaseException) -> None:
+        name = type(exc).__name__
+        self.trouble[name] = self.trouble.get(name, 0) + 1
+
+    def _outcome(self, exc: Exception) -> str:
+        match exc:
+            case GuestError():
+                return "guest-error"
+            case ComponentCrashed():
+                return "crashed"
+            case ActorStopped():
+                return "stopped"
+            case RequestTimeout():
+                return exc.outcome
+            case PayloadTooLarge():
+                return "too-large"
+            case _:
+                return f"unexpected {type(exc).__name__}"
+
+    def _is_counter(self, slot: Slot) -> bool:
+        return self._is_counter_index(slot.index)
+
+    @staticmethod
+    def _is_counter_index(index: int) -> bool:
+        return index % 10 == 9
