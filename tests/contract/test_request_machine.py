@@ -31,7 +31,8 @@ class Made:
 class RequestMachine(RuleBasedStateMachine):
     """Requests, answers, cancels, time, crashes, restarts and stops of either side, in any order.
 
-    The account: `pending` requests, those that were `cancelled`, and for each instance what it has `heard` and what still `waits` in its mailbox.
+    The account: `pending` requests, those that were `cancelled`, and for each instance what it has `heard` and what
+    still `waits` in its mailbox.
     """
 
     def __init__(self) -> None:
