@@ -78,8 +78,7 @@ class BlockingThreads:
         call = job.call
         error, ended = None, False
         try:
-            ended = call.step()
-            while not ended and not call.stopping and not call.waiting:
+            while not (ended or call.stopping or call.waiting):
                 ended = call.step()
         except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
             error = exc

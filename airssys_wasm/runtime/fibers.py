@@ -65,8 +65,8 @@ class Fiber:
 
     def poll(self) -> bool:
         """Run the guest until its slice is over, it waits for the host, or it has ended (True)."""
-        self._ticker.enter(self.key)
         try:
+            self._ticker.enter(self.key)
             return bool(capi.future_poll(self.future))
         finally:
             self._ticker.leave(self.key)

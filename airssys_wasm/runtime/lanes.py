@@ -195,8 +195,13 @@ class PollThreads:
         if len(self._threads) < self._size:
             name = f"airssys-poll-{len(self._threads)}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system has none left: those there are do the work
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
 
     def _work(self) -> None:
         while self._tokens.get():

@@ -1,5 +1,6 @@
 """Deletes Stores in a thread: giving 64 MiB of guest memory back to the system takes milliseconds."""
 
+import contextlib
 import queue
 import threading
 from typing import final
@@ -18,18 +19,20 @@ class Reaper:
         self._closed = False
 
     def delete_store(self, store: int) -> None:
-        """Delete a Store soon, after `close` at once; may be called from any thread."""
+        """Delete a Store soon, after `close` or without a thread at once; may be called from any thread."""
         with self._lock:
-            if not self._closed:
-                self._start_thread()
+            if not self._closed and self._has_thread():
                 self._stores.put(store)
                 return
         capi.store_delete(store)
 
-    def _start_thread(self) -> None:
+    def _has_thread(self) -> bool:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="airssys-reaper", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="airssys-reaper", daemon=True)
+            with contextlib.suppress(RuntimeError):  # the system has none left: the next Store tries again
+                thread.start()
+                self._thread = thread
+        return self._thread is not None
 
     def close(self) -> list[threading.Thread]:
         """Ask the thread to end after what it has; returns it, if there is one, for the caller to wait for."""

@@ -60,8 +60,9 @@ class EpochTicker:
     def _unpark(self) -> None:
         with self._start_lock:
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="airssys-epoch", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="airssys-epoch", daemon=True)
+                thread.start()  # when the system has no thread left, the next call tries again
+                self._thread = thread
         self._wake.set()
 
     def _run(self) -> None:
