@@ -73,7 +73,9 @@ class GuestStore:
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`; raises GuestError or ExecutionError."""
-        unwrap(await self._call("initialize", config_to_wit(config, self._state.limits)))
+        size = len(config.data or b"") + sum(len(name) + len(value) for name, value in config.env)
+        arguments = config_to_wit(config, self._state.limits)
+        unwrap(await self._call("initialize", arguments, payload_bytes=size))
         return await self.metadata()
 
     async def metadata(self) -> ComponentMetadata:
