@@ -45,6 +45,9 @@ TURN_SECONDS: Final = 0.001
 CLOSE_SECONDS: Final = 5.0
 """How long an instance may take to give up what it holds before it is left alone and named in the log."""
 
+MAX_LOGGED_CHARS: Final = 1024
+"""Of what a guest says when something goes wrong, how much a line of the log repeats."""
+
 _LOST: Final = {
     ExitKind.CRASHED: DeadLetterReason.CRASHED,
     ExitKind.INTERRUPTED: DeadLetterReason.INTERRUPTED,
@@ -206,7 +209,7 @@ class ComponentActor:
         except GuestError as exc:
             child.guest_errors += 1
             level, what = (logging.WARNING, " to a callback") if envelope.callback else (logging.DEBUG, "")
-            _log.log(level, "%s answered err%s: %s", child.id, what, exc)  # of a callback nobody else hears
+            _log.log(level, "%s answered err%s: %s", child.id, what, _line(exc))  # of a callback nobody else hears
             envelope.fail(exc)
         else:
             child.handled += 1
@@ -219,9 +222,9 @@ class ComponentActor:
             await guest.shutdown()
         except GuestError as exc:
             self._child.guest_errors += 1
-            _log.warning("%s answered err to shutdown: %s", self._child.id, exc)
+            _log.warning("%s answered err to shutdown: %s", self._child.id, _line(exc))
         except Exception as exc:  # noqa: BLE001 - it is on its way out
-            _log.warning("%s failed in shutdown: %s", self._child.id, exc)
+            _log.warning("%s failed in shutdown: %s", self._child.id, _line(exc))
 
     def _lose_current(self, reason: ExitReason) -> None:
         """End the message in progress when the instance ended on it."""
@@ -259,6 +262,12 @@ class ComponentActor:
             state.take_callback = state.drop_callback = None
             if state.outbox is not None:
                 state.outbox.forget(state)
+
+
+def _line(error: Exception) -> str:
+    """A guest's words as part of one line of a log: cut, and escaped where they would start another."""
+    text = str(error)[:MAX_LOGGED_CHARS]
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _word(cause: BaseException | None) -> str:

@@ -211,7 +211,7 @@ class Children:
         """Have it end for good; nothing when that is under way."""
         if child.state in {ActorState.STOPPING, ActorState.STOPPED}:
             return
-        running = child.state is ActorState.RUNNING
+        running = child.state is ActorState.RUNNING and child.spec.shutdown != "brutal"
         child.move(LifecycleEvent.STOP)
         child.cancel_timer()
         if running and child.actor is not None:

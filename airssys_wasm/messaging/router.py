@@ -22,6 +22,7 @@ from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata, MessagePayload, Payload, as_bytes
 from airssys_wasm.core.observations import ActorState, DeadLetter, DeadLetterReason, Observer
 from airssys_wasm.core.ports import ComponentInfo, HostState
+from airssys_wasm.messaging.pace import Pace
 from airssys_wasm.messaging.requests import Requests, new_correlation_id
 from airssys_wasm.security.capabilities import MessageAction
 from airssys_wasm.security.guard import Guard
@@ -156,7 +157,7 @@ class Router:
         Returns:
             The targets that did not accept it.
         """
-        deadline = self.delivery.clock.time() + wait
+        deadline, pace = self.delivery.clock.time() + wait, Pace()
         failed = []
         for target in targets:
             left = max(0.0, deadline - self.delivery.clock.time())
@@ -164,6 +165,7 @@ class Router:
                 await self.send(sender, target, payload, wait=left, action="broadcast")
             except DeliveryError:
                 failed.append(target)
+            await pace.breathe()
         return failed
 
     def describe(self, sender: ComponentId, target: ComponentId) -> ComponentInfo | None:

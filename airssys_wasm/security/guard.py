@@ -177,6 +177,9 @@ class Guard:
 
     def reachable(self, sender: ComponentId, candidates: Iterable[ComponentId], now: float) -> list[ComponentId]:
         """Those of the candidates that the sender may send to, in their order; a question, as `foresee`."""
+        granted = any(grant.capabilities.send for grant in self.grants(sender))
+        if not granted and self._learner is None and sender.namespace != HOST_NAMESPACE:
+            return []  # at once, however many candidates there are
         return [target for target in candidates if self.foresee(sender, "send", target, now).granted]
 
     def explain(self, id: ComponentId, now: float | None = None) -> Explanation:  # noqa: A002 - the stable name

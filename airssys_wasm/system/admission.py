@@ -49,6 +49,8 @@ class Admission:
             self.registry.release(id)
 
     def _check_room(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        if self.max_components is None and self.max_total_memory_bytes is None:
+            return
         guests = {child.id: child.spec.limits.max_memory_bytes for child in self.registry if _is_guest(child)}
         taken = self._promised | guests
         if self.max_components is not None and len(taken) >= self.max_components:

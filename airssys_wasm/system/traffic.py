@@ -12,6 +12,7 @@ from airssys_wasm.core.errors import ActorStopped, ConfigError, DeliveryError, I
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import Payload, check_content_type
+from airssys_wasm.messaging.pace import Pace
 from airssys_wasm.system.builder import Parts
 from airssys_wasm.system.serving import CallbackHandler, Handler, Served
 
@@ -143,7 +144,7 @@ class Traffic(abc.ABC):
         """
         parts, content_type = self._parts(), check_content_type(content_type)
         clock, failed, delivered = parts.supervisor.clock, dict[ComponentId, DeliveryError](), 0
-        deadline = clock.time() + PUBLISH_SECONDS
+        deadline, pace = clock.time() + PUBLISH_SECONDS, Pace()
         for target in list(parts.subscriptions.subscribers(topic)):
             wait = max(0.0, deadline - clock.time())
             try:
@@ -151,6 +152,7 @@ class Traffic(abc.ABC):
                 delivered += 1
             except DeliveryError as exc:
                 failed[target] = exc
+            await pace.breathe()
         return Published(delivered, failed)
 
     async def serve(

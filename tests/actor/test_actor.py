@@ -269,3 +269,15 @@ async def test_withdrawn_messages_are_dropped_and_reported(bench: Bench) -> None
     assert b"done" == await first
     assert b"1" == await bench.ask(child, b"count")
     assert [(b"count", DeadLetterReason.WITHDRAWN)] == bench.letters()
+
+
+async def test_a_guests_last_words_are_one_line_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """It cannot write lines of its own, move a terminal, or fill the log."""
+
+    async def on_shutdown(_guest: ScriptedGuest) -> None:
+        raise GuestError("shutdown-failed", "\n2026 ERROR forged \x1b[2J" + 10_000 * "x")
+
+    await bench.supervisor.stop_child(await bench.start(script=Script(on_shutdown=on_shutdown)))
+    (line,) = [line for line in caplog.messages if "shutdown" in line]
+    assert (True, True) == (line.isprintable(), len(line) < 2000)
+    assert r"shutdown-failed: \n2026 ERROR forged \x1b[2Jx" in line

@@ -42,6 +42,32 @@ async def test_drain_runs_the_queue_first(bench: Bench) -> None:
     await stopping
 
 
+async def test_a_brutal_stop_of_an_idle_component_does_not_call_shutdown(bench: Bench) -> None:
+    """The guest is closed, and hears nothing of it before."""
+    child = await bench.start(shutdown="brutal")
+    await settle()
+    await bench.supervisor.stop_child(child)
+    assert ([], [component()]) == (bench.host.calls("shutdown"), bench.host.calls("close"))
+
+
+async def test_restarting_again_and_again_does_not_prolong_the_grace_period(bench: Bench) -> None:
+    """A guest that hangs in `shutdown` is killed when the first restart's time is over."""
+
+    async def on_shutdown(guest: ScriptedGuest) -> bytes | None:
+        return await guest.pause()
+
+    child = await bench.start(script=Script(on_shutdown=on_shutdown))
+    restarting = []
+    for _ in range(4):
+        restarting.append(asyncio.create_task(bench.supervisor.restart(child)))
+        await bench.clock.advance(1.3)
+    await asyncio.gather(*restarting)
+    assert (1, ActorState.RUNNING) == (child.restarts, child.state)
+    stopping = asyncio.create_task(bench.supervisor.stop_child(child))
+    await bench.clock.advance(5.1)
+    await stopping
+
+
 async def test_drain_is_bounded_by_the_grace_period(bench: Bench) -> None:
     """What is not handled by then ends as stopped."""
     child = await bench.start()

@@ -167,6 +167,27 @@ async def test_broadcast_shares_its_time_between_the_targets(office: Office) -> 
     assert THREE == office.got[-1][0]
 
 
+async def test_a_broadcast_to_thousands_lets_others_run(office: Office) -> None:
+    """Though it never has to wait, whether it is denied, finds nobody, or delivers."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    running = asyncio.create_task(other())
+    for grant in (None, Capabilities(broadcast=["*"])):
+        if grant is not None:
+            office.guard.grant(ONE, grant)
+        turns = 0
+        targets = [ComponentId("demo", "unknown", str(number % 100)) for number in range(5000)]
+        assert targets == list(await office.router.broadcast(ONE, targets, b"x", wait=1))
+        assert turns > 3
+    running.cancel()
+
+
 async def test_reachable_lists_whom_the_sender_may_send_to(office: Office) -> None:
     """In the order of their loads."""
     assert [] == list(office.router.reachable(ONE))

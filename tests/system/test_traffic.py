@@ -60,6 +60,22 @@ def names(got: Got) -> list[str]:
     return [name for name, _ in got]
 
 
+async def test_publishing_to_many_lets_others_run(system: ActorSystem, got: Got) -> None:
+    """Though it never has to wait."""
+    many = [ComponentId("demo", "many", str(number)) for number in range(500)]
+    for id_ in many:
+        await load(system, id_)
+        await system.subscribe("all", id_)
+    publishing = asyncio.create_task(system.publish("all", b"x"))
+    turns = 0
+    while not publishing.done():
+        await asyncio.sleep(0)
+        turns += 1
+    await settle()
+    assert (500, 500) == ((await publishing).delivered, len(got))
+    assert turns > 3
+
+
 async def test_send_is_from_the_host_or_speaks_for_a_component(system: ActorSystem, got: Got) -> None:
     """For a component with no more than its grants, whether it is loaded or not."""
     await load(system, A)
