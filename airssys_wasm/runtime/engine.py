@@ -31,7 +31,7 @@ from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.runtime.host_fn.table import host_functions
 from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.inspection import report
-from airssys_wasm.runtime.loader import Loader
+from airssys_wasm.runtime.loader import Loader, check_digest
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.store import GuestStore, StoreHost
 
@@ -114,6 +114,7 @@ class WasmtimeEngine:
         """
         machine = self._machine(limits)
         if isinstance(source, CompiledComponent):
+            check_digest(source.source, source.digest, sha256)
             await self._loader.build(source, machine)
             return source
         if not isinstance(source, bytes | bytearray | memoryview | Path):
@@ -168,7 +169,10 @@ class WasmtimeEngine:
         return handle
 
     async def unload_component(self, handle: ComponentHandle) -> None:
-        """Let the calls under way end, call `shutdown`, free the instance; silent for an unknown handle."""
+        """Let the calls under way end, call `shutdown`, free the instance; silent for an unknown handle.
+
+        Cancellation: the call under way is interrupted, and the instance is freed.
+        """
         loaded = self._loaded.pop(handle, None)
         if loaded is None:
             return
@@ -179,7 +183,8 @@ class WasmtimeEngine:
             reason = str(exc)  # a record may be kept, and the exception would keep the guest
             _logger.warning("%s: shutdown failed: %s", handle, reason)
         finally:
-            await loaded.guest.aclose()
+            with anyio.CancelScope(shield=True):
+                await loaded.guest.aclose()
 
     async def call_handle_message(self, handle: ComponentHandle, message: ComponentMessage) -> MessagePayload | None:
         """Have the component handle a message; raises ComponentNotFound, GuestError, ExecutionError."""

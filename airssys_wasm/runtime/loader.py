@@ -54,6 +54,12 @@ def check_header(source: str, data: bytes, max_bytes: int) -> None:
     raise InvalidComponent(source, _header_problem(data))
 
 
+def check_digest(source: str, digest: str, expected: str | None) -> None:
+    """Refuse a component that is not the one that is meant; raises InvalidComponent."""
+    if expected is not None and expected.lower() != digest:
+        raise InvalidComponent(source, f"has SHA-256 {digest}, not {expected.lower()}")
+
+
 def _header_problem(data: bytes) -> str:
     if not data:
         return "is empty"
@@ -138,8 +144,7 @@ class Loader:
         name, data = _read(source, limits.max_component_bytes)
         check_header(name, data, limits.max_component_bytes)
         digest = hashlib.sha256(data).hexdigest()
-        if sha256 is not None and sha256.lower() != digest:
-            raise InvalidComponent(name, f"has SHA-256 {digest}, not {sha256.lower()}")
+        check_digest(name, digest, sha256)
         compiled = CompiledComponent(name, digest, data)
         build = self._build(compiled, machine)
         compiled.builds[machine.metered] = build

@@ -11,6 +11,8 @@ from airssys_wasm.runtime.abi import capi
 TICK: Final = 0.001
 """Seconds between two epochs: the longest that a guest runs on the event loop before it has to give it back."""
 
+_CLOSED: Final = "the engine is closed: its guests cannot be called any more"
+
 _IDLE_TICKS: Final = 50
 """Ticks without a call after which the thread parks; ticking costs 3 % of a core."""
 
@@ -35,7 +37,13 @@ class EpochTicker:
         self._start_lock = threading.Lock()
 
     def enter(self, key: int) -> None:
-        """A poll begins; after this the epoch moves until `leave`."""
+        """A poll begins; after this the epoch moves until `leave`.
+
+        Raises:
+            RuntimeError: The engine is closed, so that nothing would ever interrupt the guest.
+        """
+        if self._closed:
+            raise RuntimeError(_CLOSED)
         self._polling.add(key)
         self._polls += 1
         if self._parked:

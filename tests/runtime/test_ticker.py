@@ -107,7 +107,7 @@ def test_a_call_that_comes_as_it_parks_is_never_missed(ticker: EpochTicker, tick
 
 
 def test_closing_ends_the_thread_parked_or_not(ticks: list[int]) -> None:
-    """And may be done twice; a call that comes later starts none."""
+    """And may be done twice; a call that comes later starts none, and is refused."""
     for parked in (True, False):
         ticker = EpochTicker(Engine())
         ticker.enter(1)
@@ -117,6 +117,7 @@ def test_closing_ends_the_thread_parked_or_not(ticks: list[int]) -> None:
             assert parked_soon(ticker)
         close(ticker)
         close(ticker)
-        ticker.enter(2)
+        with pytest.raises(RuntimeError, match="closed"):
+            ticker.enter(2)
         assert "airssys-epoch" not in {thread.name for thread in threading.enumerate()}
         ticks.clear()
