@@ -81,7 +81,7 @@ class Actor:
 
     async def say(self, command: str) -> str:
         """Have it carry out a command; its answer as text."""
-        answer = await self.handle.ask(command.encode())
+        answer = await self.handle.ask(command.encode(), timeout=PATIENCE)
         assert answer is not None, f"{command!r} answered none"
         return answer.decode()
 
