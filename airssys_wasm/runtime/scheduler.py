@@ -8,7 +8,7 @@ from typing import Any, Final, final
 import anyio
 
 from airssys_wasm.core.config import Execution
-from airssys_wasm.core.errors import DeadlineExceeded, Interrupted, Trap
+from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
 from airssys_wasm.runtime.blocking import BlockingThreads
 from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.fibers import Call, Fiber
@@ -90,6 +90,9 @@ class Scheduler:
             fiber.scope = scope
             try:
                 await self._drive(call, lane)
+            except HostFunctionError:  # at the moment of the interruption
+                if not fiber.interrupted:
+                    raise
             finally:
                 call.give_up()
                 fiber.leave()
