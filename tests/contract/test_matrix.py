@@ -151,6 +151,17 @@ async def test_each_cell_has_its_answer_and_one_audit_entry(name: str, state: st
         assert function.denied(NO_GRANT.format(function.action)) == await asker.say(function.command)
 
 
+@pytest.mark.parametrize("name", ["send", "request", "broadcast"])
+async def test_a_right_grant_does_not_reach_the_neighbour(name: str, stage: Stage) -> None:
+    """The other way round: the target's name is how the neighbour's begins."""
+    function = FUNCTIONS[name]
+    asker = await stage.load("asker", capabilities=function.right)
+    await stage.load("target2")
+    answer = await asker.say(function.command.replace("|target|", "|target2|"))
+    refusal = function.denied(NO_GRANT.format(function.action))
+    assert refusal.replace(str(TARGET), "demo/target2/0") == answer
+
+
 @pytest.mark.parametrize("state", STATES)
 async def test_who_is_there_is_shown_to_those_who_may_send_to_it(state: str) -> None:
     """list-components and get-component-metadata ask the same; questions are no decisions and are not audited."""
