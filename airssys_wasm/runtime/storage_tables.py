@@ -8,7 +8,6 @@
 
 import os
 import sqlite3
-import stat
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ SCHEMA_VERSION: Final = 1
 MAX_WAL_BYTES: Final = 64 * 1024 * 1024
 """The log next to the file is cut back to this size after a burst of writes."""
 
-_OWNER_ONLY: Final = stat.S_IFREG | 0o600
+_OWNER_ONLY: Final = 0o600
 _ABOVE_ANY_UTF8: Final = b"\xff"
 
 _SCHEMA: Final = (
@@ -81,8 +80,8 @@ def open_database(path: Path, *, power_safe: bool, lock_timeout: float) -> sqlit
         sqlite3.Error: Anything else that SQLite has against it.
     """
     try:
-        # Not open() and close(): closing any descriptor of a file gives up the locks this process has on it.
-        os.mknod(path, _OWNER_ONLY)
+        # Exclusively: closing a descriptor of a file that was there would give up the locks this process has on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
     except FileExistsError:
         pass
     except OSError as exc:
