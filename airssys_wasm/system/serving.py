@@ -4,7 +4,7 @@
 |---|---|
 | returns bytes, or None | that answer |
 | raises `GuestError` | err of that case |
-| raises or returns anything else | err runtime-error, with the exception's name; the traceback goes to the log |
+| raises or returns anything else, or too many bytes | err runtime-error, with the exception's name; the traceback goes to the log |
 | runs longer than `Limits.max_execution_time` | err timeout; the handler is cancelled |
 """
 
@@ -18,7 +18,7 @@ import anyio
 import attrs
 
 from airssys_wasm.core.config import ComponentConfig
-from airssys_wasm.core.errors import GuestError, Interrupted
+from airssys_wasm.core.errors import GuestError, Interrupted, PayloadTooLarge
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, as_bytes
 from airssys_wasm.core.observations import ComponentReport
@@ -85,8 +85,11 @@ class ServedGuest:
         """Nothing to give up."""
 
     async def _answer(self, message: ComponentMessage) -> bytes | None:
-        answer = await self.served.handler(message)
-        return None if answer is None else as_bytes(answer)
+        answer, most = await self.served.handler(message), self.state.limits.max_payload_bytes
+        data = None if answer is None else as_bytes(answer)
+        if data is not None and len(data) > most:
+            raise PayloadTooLarge(self.state.component_id, len(data), most, message, what="answer")
+        return data
 
     async def _call(self, handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage) -> Any:
         started, self._interrupted = time.perf_counter(), False

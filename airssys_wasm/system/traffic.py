@@ -1,6 +1,8 @@
 """What host code sends through a system by address: messages, requests, publications; and what it serves."""
 
 import abc
+import math
+import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -97,7 +99,7 @@ class Traffic(abc.ABC):
 
         Cancellation: the request is taken back; its message will not be handled, unless it has started.
         """
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        if not _is_time(timeout):
             raise ConfigError("timeout", timeout, "is not a number of seconds")
         parts, content_type = self._parts(), check_content_type(content_type)
         child = parts.registry.by_id(sender)
@@ -193,3 +195,10 @@ class Traffic(abc.ABC):
         handle = self._handle_of(id)
         assert handle is not None  # noqa: S101 - it has just been started
         return handle
+
+
+def _is_time(value: object) -> bool:
+    """Whether it is a number of seconds: no NaN, no int that no float can hold; infinity is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max or value == math.inf

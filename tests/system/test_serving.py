@@ -110,14 +110,16 @@ async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(system: Acto
 
 
 async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(system: ActorSystem) -> None:
-    """A str is no answer."""
+    """A str is no answer, nor is more than `max_payload_bytes`."""
 
-    async def handler(_message: ComponentMessage) -> bytes | None:
-        return "text"  # type: ignore[return-value]
+    async def handler(message: ComponentMessage) -> bytes | None:
+        return bytes(101) if message.payload.data == b"much" else "text"  # type: ignore[return-value]
 
-    inbox = await system.serve(INBOX, handler)
+    inbox = await system.serve(INBOX, handler, limits=Limits(max_payload_bytes=100))
     with pytest.raises(GuestError, match="the handler failed: TypeError"):
         await inbox.ask(b"x")
+    with pytest.raises(GuestError, match="the handler failed: PayloadTooLarge"):
+        await inbox.ask(b"much")
 
 
 async def test_a_handler_that_takes_too_long_is_cancelled() -> None:
