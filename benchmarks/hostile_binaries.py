@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -29,7 +30,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import anyio
 import attrs
@@ -53,6 +54,9 @@ from benchmarks.hostile_mutants import SEEDS, made, wasm_tools
 from tests.leaks import Snapshot, left_behind
 
 KINDS = ("bytes", "sections", "mutate", "smith")
+CONTROL = "control"
+"""No binary: the process aborts, so that one sees it being noticed."""
+
 LANES = ("auto", "loop", "thread")
 LIMITS = Limits(max_execution_time=0.1, max_memory_bytes=8 * MIB, table_elements=1000)
 PAYLOADS = (b"echo x", b"", b"huge 5000", b"self-id", b"storage-set k v", b"demo|guest|0|x", bytes(range(256)) * 8)
@@ -154,6 +158,8 @@ async def work(share: Share, current: Path) -> None:
     tools = wasm_tools()
     async with WasmtimeEngine(cache=None) as engine, ActorSystem(host=engine) as system:
         for number, name, kind, base in share.cases():
+            if kind == CONTROL:
+                os.abort()
             data = made(kind, base, random.Random(name), tools)
             stage, problem = "no such mutant", ""
             if data is not None:
@@ -173,27 +179,28 @@ def lived(share: Share, folder: Path) -> Iterator[Outcome]:
     while under_way := next(share.cases(), None):
         numbers = [str(number) for number in (share.seed, share.count, share.first, share.step)]
         command = [sys.executable, "-m", "benchmarks.hostile_binaries", "--work", *numbers, str(current)]
-        process = subprocess.Popen(
+        popen = subprocess.Popen(
             [*command, "--kinds", *share.kinds], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent, text=True
         )
-        assert process.stdout is not None
-        for number, *fields in _lines(process, process.stdout):
-            yield Outcome(*fields)
-            share = attrs.evolve(share, first=number + share.step)
-        if process.wait() == 0:
+        with popen as process:
+            for number, *fields in _lines(process):
+                yield Outcome(*fields)
+                share = attrs.evolve(share, first=number + share.step)
+        if process.returncode == 0:
             return
         _, name, kind, _ = next(share.cases(), under_way)
-        kept = current.rename(folder / f"{name}.wasm")
+        kept = current.rename(folder / f"{name}.wasm") if current.exists() else ""
         yield Outcome(name, kind, "hang" if process.returncode == -signal.SIGKILL else "abort", str(kept))
         share = attrs.evolve(share, first=share.first + share.step)
 
 
-def _lines(process: "subprocess.Popen[str]", out: IO[str]) -> Iterator[list[Any]]:
+def _lines(process: "subprocess.Popen[str]") -> Iterator[list[Any]]:
     """What a worker prints, until it ends; it is killed when nothing comes for too long."""
+    assert process.stdout is not None
     while True:
         alarm = threading.Timer(HANGS_AFTER, process.kill)
         alarm.start()
-        line = out.readline()
+        line = process.stdout.readline()
         alarm.cancel()
         if not line:
             return
@@ -219,7 +226,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=[*KINDS, CONTROL])
     parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import attrs
 
-from airssys_wasm import ActorSystem, DeadLetterReason, SystemStatistics, WasmtimeEngine
+from airssys_wasm import ActorSystem, DeadLetter, DeadLetterReason, SystemStatistics, WasmtimeEngine
 from airssys_wasm.system.events import Stream
 from benchmarks.harness import GUESTS, show
 from benchmarks.soak_driver import Driver
@@ -98,7 +98,7 @@ def _show_tasks() -> None:
         task.print_stack()
 
 
-def _progress(report: Report, ledger: Ledger, letters: Stream) -> None:  # type: ignore[type-arg]
+def _progress(report: Report, ledger: Ledger, letters: Stream[DeadLetter]) -> None:
     """Read what has died, and note the memory at each quarter of the way."""
     _read(ledger, letters)
     if ledger.sent_count * QUARTERS >= report.plan.messages * (len(report.resident_mib) + 1):
@@ -106,7 +106,7 @@ def _progress(report: Report, ledger: Ledger, letters: Stream) -> None:  # type:
         report.resident_mib.append(round(resident_bytes() / 2**20, 1))
 
 
-def _read(ledger: Ledger, letters: Stream) -> None:  # type: ignore[type-arg]
+def _read(ledger: Ledger, letters: Stream[DeadLetter]) -> None:
     while (letter := letters.get_nowait()) is not None:
         ledger.dead_letter(letter)
 
