@@ -10,7 +10,7 @@ import anyio
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
 from airssys_wasm.runtime.blocking import BlockingThreads
-from airssys_wasm.runtime.conduct import Conduct
+from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES, LONG_STEP, Conduct
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 from airssys_wasm.runtime.ticker import TICK
@@ -68,12 +68,14 @@ class Scheduler:
         if fiber.spent:
             raise Trap("the instance is spent: an earlier call did not end well", "spent")
         lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, payload_bytes)
-        if lane is not Lane.LOOP:
-            _move_to_thread(call, conduct)
-            await self._go_on(call, lane)
-        elif not (self._budget.left and self._step(call)):
-            await self._go_on(call, lane)
-        conduct.record(call.longest_step, on_thread=call.on_thread)
+        try:
+            if lane is not Lane.LOOP:
+                _move_to_thread(call, conduct)
+                await self._go_on(call, lane)
+            elif not (self._budget.left and self._step(call)):
+                await self._go_on(call, lane)
+        finally:
+            _judge(call, conduct, payload_bytes)
         fiber.spent = call.failed
         return call.result()
 
@@ -138,6 +140,12 @@ def _first_lane(fiber: Fiber, conduct: Conduct, payload_bytes: int) -> Lane:
     if execution is Execution.AUTO:
         return Lane.THREAD if conduct.needs_thread(payload_bytes) else Lane.LOOP
     return Lane(execution.value)
+
+
+def _judge(call: Call, conduct: Conduct, payload_bytes: int) -> None:
+    """A call that did not end proves nothing good; what copying a large payload took is not the guest's doing."""
+    if payload_bytes <= LARGE_VALUE_BYTES and (call.ended or call.longest_step > LONG_STEP):
+        conduct.record(call.longest_step, on_thread=call.on_thread)
 
 
 def _move_to_thread(call: Call, conduct: Conduct) -> None:
