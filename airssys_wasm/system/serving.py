@@ -4,7 +4,7 @@
 |---|---|
 | returns bytes, or None | that answer |
 | raises `GuestError` | err of that case |
-| raises or returns anything else, or too many bytes | err runtime-error, with the exception's name; the traceback goes to the log |
+| raises or returns anything else, or too many bytes | err runtime-error; its traceback is in the log |
 | runs longer than `Limits.max_execution_time` | err timeout; the handler is cancelled |
 """
 
