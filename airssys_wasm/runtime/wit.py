@@ -106,6 +106,11 @@ def _text(error: AirssysError) -> Any:
     return str(error)
 
 
+def _stopped(error: Any) -> Any:
+    """Without the reason, which may hold the target's own words."""
+    return f"{error.component} has stopped"
+
+
 def _target(error: Any) -> Any:
     return id_to_wit(error.component)
 
@@ -115,7 +120,7 @@ MESSAGING_ERRORS: Final[dict[type[AirssysError], tuple[str, Callable[[Any], Any]
     MailboxFull: ("queue-full", None),
     CapabilityDenied: ("delivery-failed", _text),
     PolicyViolation: ("delivery-failed", _text),
-    ActorStopped: ("delivery-failed", _text),
+    ActorStopped: ("delivery-failed", _stopped),
     PayloadTooLarge: ("invalid-message", _text),
     InvalidId: ("invalid-message", _text),
     RequestTimeout: ("correlation-timeout", _text),

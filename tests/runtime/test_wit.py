@@ -19,6 +19,7 @@ from airssys_wasm.core.errors import (
     RequestTimeout,
     TargetNotFound,
 )
+from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
@@ -187,3 +188,10 @@ def test_a_guest_does_not_fill_the_log_with_its_error_or_metadata() -> None:
     assert caught.value.text.endswith("(1000000 characters)")
     metadata = wit.metadata_from_wit(("n" * 10_000, "1", "", "", "", ["op"] * 10_000, False))
     assert (wit.MAX_OPERATIONS, True) == (len(metadata.supported_operations), len(metadata.name) < 1_100)
+
+
+def test_a_sender_does_not_read_why_its_target_has_ended() -> None:
+    """The reason may hold what the target said of itself."""
+    reason = ExitReason(ExitKind.FAILED, "initialize answered err: my secret")
+    case, text = wit.messaging_error(ActorStopped(ComponentId("a", "b", "c"), reason))
+    assert ("delivery-failed", "a/b/c has stopped") == (case, text)
