@@ -22,6 +22,9 @@ HOST_CALL_COST: Final = 5e-6
 """Seconds of Python around one host call, charged to the loop's budget so that chatty guests share it too."""
 
 
+_ELSEWHERE: Final = "this engine belongs to another event loop; make one on each"
+
+
 class Lane(Enum):
     """Where a call is polled."""
 
@@ -61,12 +64,12 @@ class Scheduler:
             Interrupted: `Fiber.interrupt` was called.
             HostFunctionError: A host function raised.
             TooManyThreads: A blocking guest found no thread.
+            RuntimeError: Another event loop is running than the one that the engine was made on.
 
         Cancellation: the guest is stopped and its instance is spent.
         """
         fiber = call.fiber
-        if fiber.spent:
-            raise Trap("the instance is spent: an earlier call did not end well", "spent")
+        self._check(fiber)
         lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, payload_bytes)
         try:
             if lane is not Lane.LOOP:
@@ -78,6 +81,12 @@ class Scheduler:
             _judge(call, conduct, payload_bytes)
         fiber.spent = call.failed
         return call.result()
+
+    def _check(self, fiber: Fiber) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(_ELSEWHERE)
+        if fiber.spent:
+            raise Trap("the instance is spent: an earlier call did not end well", "spent")
 
     def _step(self, call: Call) -> bool:
         before = call.fiber.guest_time
