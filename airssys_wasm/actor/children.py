@@ -80,8 +80,8 @@ class Children:
         return child
 
     def begin(self, child: Child) -> None:
-        """Start an actor, unless a stop came first."""
-        if child.state not in {ActorState.STARTING, ActorState.RESTARTING}:
+        """Start an actor, unless a stop came first, or a restart on request just as the back-off was over."""
+        if child.actor is not None or child.state not in {ActorState.STARTING, ActorState.RESTARTING}:
             return
         child.cancel_timer()
         child.restarts += child.state is ActorState.RESTARTING

@@ -240,6 +240,7 @@ class Delivery:
                 await asked.child.mailbox.offer(envelope, None)
             except ActorStopped as exc:
                 self._refused(asked.child, envelope.message, exc)
+                asked.abandon()  # it may have expired at the same moment: it ends once
                 raise
             except asyncio.CancelledError:
                 self._withdrawn(asked.child, envelope)

@@ -1,6 +1,7 @@
 """What becomes of an ask or a tell that is given up, refused, or waits: at every stage of its way."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -14,6 +15,7 @@ from airssys_wasm.core.errors import (
     PayloadTooLarge,
     RequestTimeout,
 )
+from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import ActorState, DeadLetterReason
@@ -190,6 +192,26 @@ async def test_who_waits_for_room_hears_of_a_stop(bench: Bench) -> None:
     bench.guest().resume()
     await asyncio.gather(first, stopping)
     assert sorted([b"fills", b"asked", b"told"]) == sorted(payload for payload, _ in bench.letters())
+
+
+async def test_an_ask_that_expires_as_the_mailbox_closes_ends_once(bench: Bench) -> None:
+    """Of the two ends nobody hears the second, not even the log."""
+    said = list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    child, first = await _busy(bench, full=True)
+    asking = bench.asking(child, b"asked", 2.0)
+    await settle()
+    child.close_mailbox(ExitReason(ExitKind.STOPPED))
+    next(iter(bench.supervisor.delivery._lanes[2.0].asks)).expire()
+    with pytest.raises(ActorStopped):
+        await asking
+    assert (b"asked", DeadLetterReason.ACTOR_STOPPED) in bench.letters()
+    bench.observer.dead_letters.clear()  # their errors remember everything
+    del asking
+    gc.collect()
+    assert [] == said
+    bench.guest().resume()
+    await first
 
 
 async def test_a_payload_over_the_limit_is_refused_before_it_is_queued(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """Starting, restarting, giving up, reviving and stopping, on scripted guests and a manual clock."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -204,6 +205,18 @@ async def test_restart_during_back_off_starts_at_once(bench: Bench) -> None:
     await bench.crash(child)
     await bench.supervisor.restart(child)
     assert b"1" == await bench.ask(child, b"count")
+
+
+async def test_restart_just_as_the_back_off_is_over_starts_one_instance(bench: Bench) -> None:
+    """The request and the timer are in the supervisor's inbox together."""
+    child = await bench.start()
+    await bench.crash(child)
+    restarting = asyncio.create_task(bench.supervisor.restart(child))
+    timer = partial(bench.supervisor._post, partial(bench.supervisor._children.begin, child))
+    asyncio.get_running_loop().call_soon(timer)
+    await restarting
+    await bench.clock.advance(1.0)
+    assert (ActorState.RUNNING, 1, 2) == (child.state, child.restarts, len(bench.host.guests))
 
 
 async def test_restart_of_what_is_gone_is_refused(bench: Bench) -> None:
