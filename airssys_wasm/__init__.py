@@ -12,7 +12,9 @@ wit/        airssys:core@1.0.0, the contract with guests
 """
 
 from airssys_wasm.actor.handle import ActorHandle as ActorHandle
+from airssys_wasm.actor.strategies import Strategy as Strategy
 from airssys_wasm.actor.supervisor import Supervisor as Supervisor
+from airssys_wasm.actor.tree_spec import SupervisorSpec as SupervisorSpec
 from airssys_wasm.core.config import ComponentConfig as ComponentConfig
 from airssys_wasm.core.config import Execution as Execution
 from airssys_wasm.core.config import Restart as Restart
@@ -79,6 +81,8 @@ from airssys_wasm.security.sinks import JsonLinesSink as JsonLinesSink
 from airssys_wasm.security.sinks import LoggingSink as LoggingSink
 from airssys_wasm.security.sinks import MemorySink as MemorySink
 from airssys_wasm.system.builder import WasmtimeEngine as WasmtimeEngine
+from airssys_wasm.system.supervision import ComponentSpec as ComponentSpec
+from airssys_wasm.system.supervision import SupervisorHandle as SupervisorHandle
 from airssys_wasm.system.system import ActorSystem as ActorSystem
 from airssys_wasm.system.traffic import Published as Published
 
@@ -101,6 +105,7 @@ __all__ = [
     "ComponentMetadata",
     "ComponentNotFound",
     "ComponentReport",
+    "ComponentSpec",
     "ConfigError",
     "DeadLetter",
     "DeadLetterReason",
@@ -147,7 +152,10 @@ __all__ = [
     "StorageError",
     "StorageUnavailable",
     "StorageUsage",
+    "Strategy",
     "Supervisor",
+    "SupervisorHandle",
+    "SupervisorSpec",
     "SystemStatistics",
     "TargetNotFound",
     "TooManyThreads",

@@ -151,8 +151,9 @@ class Children:
                 self._gone(child, reason)
 
     def fail(self, child: Child, failed: ExitReason) -> None:
-        """Keep its id and nothing else; nothing when it has failed or is gone already."""
+        """Keep its id and nothing else; of one that has failed or is gone already, nobody waits for a start."""
         if child.state is not ActorState.RESTARTING:
+            child.starting.settle(ActorStopped(child.id, child.reason or failed))
             return
         child.move(LifecycleEvent.GIVE_UP)
         child.close_mailbox(failed)

@@ -110,6 +110,10 @@ class Supervisor:
         self.trees = Trees(self._children, self)
         group.start_soon(self._supervise, name="supervisor")
 
+    def on_failed(self, told: Callable[[ComponentId, ExitReason], object]) -> None:
+        """Have this called when a child that stands alone, or a tree, has given up: on which component, and why."""
+        self._children.on_failed = told
+
     async def aclose(self, *, kill: bool = False) -> None:
         """Stop all children in the reverse order of their starts, within `stop_timeout`; then kill what is left.
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from typing import Final, Generic, Self, TypeVar, final
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
-from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Event
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Event, EventKind
 
 Item = TypeVar("Item")
 
@@ -103,12 +104,30 @@ class Observatory:
 
     def __init__(self) -> None:
         self.events: Source[Event] = Source()
+        self._monitors: WeakValueDictionary[ComponentId, Source[Event]] = WeakValueDictionary()
         self.dead_letters: Source[DeadLetter] = Source()
+        self._ended = False
         self.dead_letter_counts = dict.fromkeys(DeadLetterReason, 0)
 
     def event(self, event: Event) -> None:
         """Something happened to a component."""
         self.events.put(event)
+        monitors = self._monitors.get(event.component)
+        if monitors is not None:
+            monitors.put(event)
+            if event.kind is EventKind.STOPPED:
+                del self._monitors[event.component]
+                monitors.end()
+
+    def monitor(self, component: ComponentId) -> Stream[Event]:
+        """What happens to one component from now on; it ends with the component. Its readers keep it alive."""
+        monitors = self._monitors.get(component)
+        if monitors is None:
+            monitors = Source[Event]()
+            self._monitors[component] = monitors
+        if self._ended:
+            monitors.end()
+        return monitors.open()
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """A message was not handled."""
@@ -117,5 +136,7 @@ class Observatory:
 
     def end(self) -> None:
         """The system has ended."""
-        self.events.end()
+        self._ended = True
+        for source in (self.events, *self._monitors.values()):
+            source.end()
         self.dead_letters.end()

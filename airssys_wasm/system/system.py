@@ -17,7 +17,7 @@ from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
-from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics
+from airssys_wasm.core.observations import SystemStatistics
 from airssys_wasm.core.ports import Clock, GuestHost
 from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.compiled import CompiledComponent
@@ -28,8 +28,11 @@ from airssys_wasm.security.policy import Policy
 from airssys_wasm.security.sinks import Sink
 from airssys_wasm.system.authority import Authority
 from airssys_wasm.system.builder import Parts, Resources, Settings, build, open_resources
-from airssys_wasm.system.events import Observatory, Stream
+from airssys_wasm.system.events import Observatory
+from airssys_wasm.system.fail_fast import FailFast
+from airssys_wasm.system.supervision import Supervision
 from airssys_wasm.system.traffic import Traffic
+from airssys_wasm.system.watching import Watching
 
 Source = bytes | bytearray | memoryview | Path | CompiledComponent
 """Where a component comes from: its bytes, its file, or what `compile` gave."""
@@ -38,7 +41,7 @@ _NOTHING: Final = Capabilities()
 
 
 @final
-class ActorSystem(Traffic, Authority):
+class ActorSystem(Traffic, Authority, Supervision, Watching):
     """Components as supervised actors, on the running event loop.
 
     Leaving `async with` stops all components in the reverse order of their loads, within `stop_timeout`; leaving by
@@ -54,6 +57,8 @@ class ActorSystem(Traffic, Authority):
         audit: where every decision is recorded, `JsonLinesSink`, `LoggingSink` or `MemorySink`; none: nowhere.
         learner: permits everything between components and storage and remembers what was used; None: only grants do.
         stop_timeout: seconds for all components together to stop when the system is left.
+        fail_fast: whether a component or a tree that gives up ends the system: the task that entered is cancelled, and
+            leaving raises an ExceptionGroup. Otherwise it is marked failed, and the rest lives.
         host: makes the guests; a `WasmtimeEngine` of its own by default. One that is given is not closed.
         clock: the running event loop unless a test moves its own.
 
@@ -74,6 +79,7 @@ class ActorSystem(Traffic, Authority):
         audit: Iterable[Sink] = (),
         learner: Learner | None = None,
         stop_timeout: float = DEFAULT_STOP_TIMEOUT,
+        fail_fast: bool = False,
         host: GuestHost | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -90,6 +96,7 @@ class ActorSystem(Traffic, Authority):
         )
         self._given_host, self._clock = host, clock
         self._observatory = Observatory()
+        self._fail_fast = FailFast(fail_fast)
         self._entered: tuple[RootTask, Parts] | None = None
 
     async def __aenter__(self) -> Self:
@@ -110,6 +117,7 @@ class ActorSystem(Traffic, Authority):
         except BaseException:
             await root.__aexit__(None, None, None)
             raise
+        self._fail_fast.enter(self._parts().supervisor)
         return self
 
     async def __aexit__(
@@ -117,13 +125,18 @@ class ActorSystem(Traffic, Authority):
     ) -> None:
         """Stop the components, or kill them when an exception leaves; afterwards nothing of the system runs.
 
+        Raises:
+            ExceptionGroup: With `fail_fast`, what gave up: an ActorStopped for each.
+
         Cancellation: the components that are left are killed and everything is closed before it goes on.
         """
         root, parts = self._running()
+        is_other = self._fail_fast.leave(exc)
         try:
             await parts.supervisor.aclose(kill=exc_type is not None)
         finally:
             await root.__aexit__(exc_type, exc, traceback)
+        self._fail_fast.raise_failures(exc, is_other=is_other)
 
     async def load(
         self,
@@ -210,17 +223,6 @@ class ActorSystem(Traffic, Authority):
         compiled: CompiledComponent = await parts.host.compile(source, self._settings.limits, sha256)
         return compiled
 
-    async def inspect(self, source: bytes | Path) -> ComponentReport:
-        """Say what a component imports and exports and whether it fits, without running it.
-
-        Raises:
-            InvalidComponent: It is none.
-
-        Cancellation: the result is lost.
-        """
-        _, parts = self._running()
-        return await parts.host.inspect(source, self._settings.limits)
-
     async def unload(self, handle: ActorHandle, *, drain: bool = False) -> None:
         """Stop a component and wait until it is gone; silent when it is gone already, or never was here.
 
@@ -255,18 +257,6 @@ class ActorSystem(Traffic, Authority):
             dropped_dead_letters=observed.dead_letters.dropped,
             abandoned_threads=parts.host.abandoned_threads,
         )
-
-    def events(self) -> Stream[Event]:
-        """What happens to components from now on, for one reader; ends with the system."""
-        return self._observatory.events.open()
-
-    def dead_letters(self) -> Stream[DeadLetter]:
-        """The messages that nobody handles from now on, for one reader; ends with the system."""
-        return self._observatory.dead_letters.open()
-
-    def record_dead_letter(self, letter: DeadLetter) -> None:
-        """Report a message that host code could not deliver or use."""
-        self._observatory.dead_letter(letter)
 
     def _running(self) -> tuple[RootTask, Parts]:
         if self._entered is None:

@@ -1,0 +1,50 @@
+"""What a system lets be seen: of itself, events and dead letters; of a binary, what it imports and exports."""
+
+import abc
+from pathlib import Path
+
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event
+from airssys_wasm.system.builder import Parts, Settings
+from airssys_wasm.system.events import Observatory, Stream
+
+
+class Watching(abc.ABC):
+    """The part of `ActorSystem` for those who watch."""
+
+    _settings: Settings
+    _observatory: Observatory
+
+    @abc.abstractmethod
+    def _parts(self) -> Parts:
+        """The objects of the running system; raises RuntimeError when it has not been entered."""
+
+    def events(self) -> Stream[Event]:
+        """What happens to components from now on, for one reader; ends with the system."""
+        return self._observatory.events.open()
+
+    def dead_letters(self) -> Stream[DeadLetter]:
+        """The messages that nobody handles from now on, for one reader; ends with the system."""
+        return self._observatory.dead_letters.open()
+
+    def record_dead_letter(self, letter: DeadLetter) -> None:
+        """Report a message that host code could not deliver or use."""
+        self._observatory.dead_letter(letter)
+
+    def monitor(self, id: ComponentId) -> Stream[Event]:  # noqa: A002 - the stable name
+        """What happens to one component from now on, for one reader; ends after its `stopped`, or with the system.
+
+        It may be opened before the component is loaded. A reader that is too slow loses the oldest events, counted.
+        """
+        return self._observatory.monitor(id)
+
+    async def inspect(self, source: bytes | Path) -> ComponentReport:
+        """Say what a component imports and exports and whether it fits, without running it.
+
+        Raises:
+            InvalidComponent: It is none.
+
+        Cancellation: the result is lost.
+        """
+        parts = self._parts()
+        return await parts.host.inspect(source, self._settings.limits)
