@@ -200,9 +200,17 @@ class WasmtimeEngine:
             await loaded.guest.handle_callback(message)
 
     async def aclose(self) -> None:
-        """Unload what is left, end the threads; those stuck in a blocking import stay behind as daemons."""
-        for handle in list(self._loaded):
-            await self.unload_component(handle)
+        """Unload what is left, end the threads; those stuck in a blocking import stay behind as daemons.
+
+        Cancellation: the threads have ended; what was not unloaded by then cannot be called any more.
+        """
+        try:
+            for handle in list(self._loaded):
+                await self.unload_component(handle)
+        finally:
+            await self._end_threads()
+
+    async def _end_threads(self) -> None:
         threads = self._host.scheduler.close() + self._host.reaper.close()
         for machine in self._machines.values():
             threads += machine.close()

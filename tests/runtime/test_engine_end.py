@@ -1,6 +1,7 @@
 """What is unloaded or closed cannot be called, and what is cancelled meanwhile is freed all the same."""
 
 import asyncio
+import threading
 
 import anyio
 import pytest
@@ -54,3 +55,15 @@ async def test_a_guest_of_a_closed_engine_is_not_called(execution: Execution) ->
     for thread in engine._host.scheduler.close():
         await asyncio.to_thread(thread.join)
     assert 0 == engine.live_stores
+
+
+async def test_a_cancelled_close_ends_the_threads() -> None:
+    """Nobody closes an engine twice, and a ticker would tick for ever."""
+    engine = WasmtimeEngine()
+    handle, calling = await busy(engine)
+    with anyio.move_on_after(0.01):
+        await engine.aclose()
+    await asyncio.gather(calling, return_exceptions=True)
+    names = {thread.name for thread in threading.enumerate()}
+    assert ([], 0) == ([name for name in names if name.startswith("airssys")], engine.live_stores)
+    await engine.unload_component(handle)
