@@ -125,6 +125,11 @@ class SystemStatistics:
     dead_letters: Mapping[DeadLetterReason, int]
     dropped_events: int
     dropped_dead_letters: int
+    pending_requests: int
+    late_answers: int
+    """Answers that came after their request had ended."""
+    dropped_requests: int
+    """Requests and callbacks whose requester had ended."""
     abandoned_threads: int
 
 
