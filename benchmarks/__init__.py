@@ -1,0 +1,1 @@
+"""One script a question; run one with `python -m benchmarks.bench_call`."""

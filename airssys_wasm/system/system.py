@@ -255,6 +255,9 @@ class ActorSystem(Traffic, Authority, Supervision, Watching):
             dead_letters=dict(observed.dead_letter_counts),
             dropped_events=observed.events.dropped,
             dropped_dead_letters=observed.dead_letters.dropped,
+            pending_requests=len(parts.router.requests),
+            late_answers=parts.router.requests.late_answers,
+            dropped_requests=parts.router.requests.dropped,
             abandoned_threads=parts.host.abandoned_threads,
         )
 

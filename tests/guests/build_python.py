@@ -29,7 +29,17 @@ def build(out: Path, *, stub_wasi: bool = False) -> Path:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     code = "import sys, componentize_py; sys.exit(componentize_py.script())"
-    command: list[str | Path] = [sys.executable, "-c", code, "--wit-path", WIT, "--world", "runtime-host", "componentize", "app"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        code,
+        "--wit-path",
+        WIT,
+        "--world",
+        "runtime-host",
+        "componentize",
+        "app",
+    ]
     command += ["--python-path", GUESTS / "python_guest", "--output", out]
     command += ["--stub-wasi"] * stub_wasi
     done = subprocess.run(command, cwd=GUESTS / "python_guest", capture_output=True, text=True, check=False)
