@@ -203,9 +203,9 @@ async def test_an_ask_that_expires_as_the_mailbox_closes_ends_once(bench: Bench)
     asked.expire()
     with pytest.raises(ActorStopped):
         await asking
-    assert not asked.reply._log_traceback
     bench.guest().resume()
     await first
+    assert not asked.reply._log_traceback
 
 
 async def test_a_payload_over_the_limit_is_refused_before_it_is_queued(bench: Bench) -> None:
