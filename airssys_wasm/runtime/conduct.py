@@ -12,8 +12,11 @@ import attrs
 
 from airssys_wasm.runtime.ticker import TICK
 
-PROBATION_CALLS: Final = 3
-"""Calls on a thread before a component may run on the loop: its instantiation, `initialize` and `metadata`, say."""
+PROBATION_CALLS: Final = 5
+"""Calls on a thread before a component may run on the loop: its start, `initialize`, `metadata`, and two messages."""
+
+_SUSPECTED: Final = 3
+"""Calls on a thread for each step on the loop that may have been too long."""
 
 LONG_STEP: Final = 2 * TICK
 """Seconds in one step that cannot be put down to a slice."""
@@ -54,5 +57,5 @@ class Conduct:
             self.probation = max(self.probation, self._sentence)
             self._sentence = min(2 * self._sentence, _MAX_SENTENCE)
         else:
-            self._suspicion = min(self._suspicion + PROBATION_CALLS, _MAX_SUSPICION)
+            self._suspicion = min(self._suspicion + _SUSPECTED, _MAX_SUSPICION)
             self.probation = self._suspicion
