@@ -177,12 +177,10 @@ class Children:
                 child.actor.interrupt()
                 if child.timer is None:  # of an earlier restart: its time is not prolonged
                     self._kill_after_grace(child)
-            case ActorState.RESTARTING if child.actor is None and child.leaf is not None:
+            case ActorState.RESTARTING | ActorState.FAILED if child.actor is None and child.leaf is not None:
                 child.leaf.hurry()
             case ActorState.RESTARTING if child.actor is None:
                 self.begin(child)
-            case ActorState.FAILED if child.leaf is not None:
-                child.leaf.revive()
             case ActorState.FAILED:
                 self.begin_again(child)
             case ActorState.STOPPING | ActorState.STOPPED:

@@ -148,23 +148,25 @@ class Branch:
             case _:
                 self.look()
 
-    def hurry(self, node: Node) -> None:
-        """Wait for no back-off when this one is to be started after it."""
+    def hurry(self, node: Node) -> bool:
+        """Wait for no back-off when this one is to be started after it; whether it is."""
         if self.phase is Phase.DOWN:
-            self.above.hurry(self)
-        for course in self._courses:
-            if course.awaits(node):
-                course.when = self.clock.time()
+            return self.above.hurry(self)
+        awaiting = [course for course in self._courses if course.awaits(node)]
+        for course in awaiting:
+            course.when = self.clock.time()
         self.look()
+        return bool(awaiting)
 
     def revive(self) -> bool:
         """Start again what has failed, from the highest branch that has; whether one had."""
         if self.above.revive():
             return True
-        failed = self.failed
-        if failed:
+        if not self.failed:
+            return False
+        if not self.above.hurry(self):
             self.start()
-        return failed
+        return True
 
     def gave_up(self, path: str, blamed: ComponentId | None, reason: ExitReason) -> None:
         """Pass it on."""

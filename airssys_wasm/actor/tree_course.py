@@ -60,7 +60,7 @@ class Course:
                 self.starting = None
                 return True
             self.starting = node = self.start.popleft()
-            if not node.gone:
+            if not node.gone and not node.up:
                 node.start()
         return False
 

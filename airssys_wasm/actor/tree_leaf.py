@@ -97,9 +97,6 @@ class Leaf:
         self.branch.forget(self)
 
     def hurry(self) -> None:
-        """Somebody asked for it now: wait for no back-off."""
-        self.branch.hurry(self)
-
-    def revive(self) -> bool:
-        """Somebody asked for it after its supervisor had failed; whether it had."""
-        return self.branch.revive()
+        """Somebody asked for it now: wait for no back-off, and revive what has failed above it."""
+        if not self.branch.revive():
+            self.branch.hurry(self)

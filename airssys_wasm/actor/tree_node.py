@@ -82,8 +82,8 @@ class Above(Protocol):
         """Nothing of a branch below is left."""
         ...
 
-    def hurry(self, node: Node) -> None:
-        """A branch below is wanted now."""
+    def hurry(self, node: Node) -> bool:
+        """A branch below is wanted now; whether it was to be started anyway."""
         ...
 
     def revive(self) -> bool:

@@ -105,8 +105,9 @@ class Tree:
         self.starting.settle(InstantiationFailed(str(self.reason)))
         self.ending.settle()
 
-    def hurry(self, node: Node) -> None:
+    def hurry(self, node: Node) -> bool:
         """Nothing here waits for a back-off."""
+        return False
 
     def revive(self) -> bool:
         """Nothing above the topmost branch can have failed."""
