@@ -89,7 +89,7 @@ def remade(core: bytes, kind: str, dice: random.Random, tools: str | None) -> by
         given.write_bytes(core)
         for _ in range(TRIES):
             noise.write_bytes(dice.randbytes(dice.choice([500, 3000, 10_000])))
-            command = ["mutate", given, "--seed", str(dice.randrange(2**32))]
+            command: list[str | Path] = ["mutate", given, "--seed", str(dice.randrange(2**32))]
             if kind == "smith":
                 command = ["smith", noise, "--module-shape", given]
                 command += dice.choice([[], ["--ensure-termination", "--disallow-traps", "true"]])
