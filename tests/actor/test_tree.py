@@ -233,3 +233,14 @@ async def test_temporary_and_transient_supervisors_end_alone(bench: Bench) -> No
     assert (ActorState.FAILED, ActorState.RUNNING) == (tree.child("b").state, tree.tree.state)
     await bench.supervisor.restart(tree.child("b"))
     assert b"1" == await bench.ask(tree.child("b"), b"count")
+
+
+async def test_a_supervisor_that_was_restarted_begins_with_an_empty_window(bench: Bench) -> None:
+    """What its children did before counts for nothing; the supervisor above has counted one restart."""
+    tree = await grown(bench, group("app", "one_for_one", group("inner", "one_for_all", "a", "b", intensity=1)))
+    tree.log()
+    for _ in range(3):
+        await tree.crash("a", wait=0.2)
+    assert [0.1] * 6 == [event.delay for event in bench.observer.events if event.kind is EventKind.RESTARTING]
+    assert 1 == bench.observer.kinds().count(EventKind.GAVE_UP)
+    assert ActorState.RUNNING is tree.tree.state

@@ -1,6 +1,7 @@
 """What a reader hears of one component."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from airssys_wasm import ActorSystem, ComponentCrashed, ComponentId, EventKind, 
 from airssys_wasm.testing.clock import ManualClock
 from airssys_wasm.testing.guests import OBEDIENT, ScriptedHost
 
+HOSTILE = Path(__file__).parents[1] / "guests" / "hostile.wasm"
 ONE, OTHER = ComponentId("demo", "one", "0"), ComponentId("demo", "other", "0")
 
 
@@ -31,6 +33,17 @@ async def test_a_monitor_tells_the_life_of_one_component_and_ends_with_it() -> N
         assert [ExitKind.CRASHED, ExitKind.INTERRUPTED, ExitKind.STOPPED] == [
             event.reason.kind for event in (seen[1], seen[4], seen[7]) if event.reason is not None
         ]
+
+
+async def test_a_crash_comes_with_the_guests_backtrace() -> None:
+    """Of real WebAssembly; the end that follows tells it again."""
+    async with ActorSystem() as system:
+        monitor, one = system.monitor(ONE), await system.load(ONE, HOSTILE, restart="temporary")
+        with pytest.raises(ComponentCrashed):
+            await one.ask(b"trap")
+        started, crashed, stopped = [event async for event in monitor]
+    assert "!" in str(crashed.backtrace), crashed.backtrace
+    assert (None, crashed.backtrace) == (started.backtrace, stopped.backtrace)
 
 
 async def test_a_monitor_ends_with_the_system() -> None:
