@@ -11,6 +11,7 @@ thread, Store or file is left. The seed reproduces what is done, not how it inte
 
 import argparse
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import logging
@@ -18,7 +19,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -173,12 +174,23 @@ def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:
     )
 
 
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """A storm is no news; afterwards the loggers speak as before."""
+    loggers = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in loggers.items():
+            logger.setLevel(level)
+
+
 def run(plan: Plan, timeout: float = 3600.0) -> Report:
     """Run a plan in a loop of its own, and look for threads and files afterwards."""
-    for name in ("airssys_wasm.guest", "airssys_wasm"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     before = Snapshot.take()
-    with tempfile.TemporaryDirectory() as folder:
+    with _quiet("airssys_wasm.guest", "airssys_wasm"), tempfile.TemporaryDirectory() as folder:
         report = asyncio.run(soak(plan, Path(folder) / "storage.db", timeout))
     if left := left_behind(before):
         report.violations.append(f"left: {left}")
