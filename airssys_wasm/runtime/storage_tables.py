@@ -8,6 +8,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ SCHEMA_VERSION: Final = 1
 
 MAX_WAL_BYTES: Final = 64 * 1024 * 1024
 """The log next to the file is cut back to this size after a burst of writes."""
+
+RETRY_AFTER: Final = 0.01
+"""Seconds between two attempts to open a file that others are opening; a new file is ready within one or two."""
 
 _OWNER_ONLY: Final = 0o600
 _ABOVE_ANY_UTF8: Final = b"\xff"
@@ -88,11 +92,29 @@ def open_database(path: Path, *, power_safe: bool, lock_timeout: float) -> sqlit
         raise StorageUnavailable(str(path), f"cannot be made: {exc.strerror}") from exc
     database = sqlite3.connect(path, timeout=lock_timeout, isolation_level=None)
     try:
-        _prepare(database, path, power_safe=power_safe)
+        _prepare_patiently(database, path, power_safe=power_safe, lock_timeout=lock_timeout)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _prepare_patiently(database: sqlite3.Connection, path: Path, *, power_safe: bool, lock_timeout: float) -> None:
+    """Again while others are at it: SQLite refuses some locks at once, its time-out notwithstanding.
+
+    Two that turn a new file to WAL at the same time would wait for each other: one is told so without a wait
+    (https://www.sqlite.org/c3ref/busy_handler.html).
+    """
+    patience = time.monotonic() + lock_timeout
+    while True:
+        try:
+            return _prepare(database, path, power_safe=power_safe)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+        if database.in_transaction:
+            database.rollback()
+        time.sleep(RETRY_AFTER)
 
 
 def _prepare(database: sqlite3.Connection, path: Path, *, power_safe: bool) -> None:
