@@ -77,6 +77,11 @@ class ComponentActor:
         return self._guest.guest_time if self._guest is not None else 0.0
 
     @property
+    def fuel(self) -> int:
+        """Fuel that the guest's calls have taken."""
+        return self._guest.fuel if self._guest is not None else 0
+
+    @property
     def instance(self) -> HostState | None:
         """What the running guest is known by; None before it has initialized."""
         return self._state if self.ready else None

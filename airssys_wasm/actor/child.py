@@ -160,6 +160,7 @@ class Child:
     crashes: int = attrs.field(default=0, init=False, repr=False)
     restarts: int = attrs.field(default=0, init=False, repr=False)
     guest_time: float = attrs.field(default=0.0, init=False, repr=False)
+    fuel: int = attrs.field(default=0, init=False, repr=False)
     starting: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
     ending: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
 
@@ -219,6 +220,7 @@ class Child:
             restarts=self.restarts,
             guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
             metadata=self.metadata,
+            fuel=self.fuel + (self.actor.fuel if self.actor is not None else 0),
         )
 
 

@@ -115,6 +115,7 @@ class Children:
         child.cancel_timer()
         child.actor = None
         child.guest_time += actor.guest_time
+        child.fuel += actor.fuel
         if child.state is ActorState.STOPPED:
             return
         if child.state is ActorState.STOPPING:

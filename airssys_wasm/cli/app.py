@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from airssys_wasm.cli.bench import bench
 from airssys_wasm.cli.check import check
 from airssys_wasm.cli.inspect import inspect
 from airssys_wasm.cli.run import run
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(check)
 app.command()(inspect)
+app.command()(bench)
 
 
 def _show_version(wanted: bool) -> None:

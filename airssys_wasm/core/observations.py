@@ -102,7 +102,8 @@ class ActorStatistics:
     """One component at one moment; counters since `load`, times in seconds.
 
     `handled` counts messages answered with ok, `guest_errors` those answered with err, `crashes` those that ended the
-    instance. `guest_time` is time inside guest code, host waits excluded.
+    instance. `guest_time` is time inside guest code, host waits excluded; `fuel` is what calls that have
+    ended took of wasmtime's fuel, 0 without `Limits.max_fuel`.
     """
 
     id: ComponentId
@@ -115,6 +116,7 @@ class ActorStatistics:
     guest_time: float
     metadata: "ComponentMetadata | None" = None
     """What the component said of itself when it last started; None before it has."""
+    fuel: int = 0
 
 
 @attrs.frozen

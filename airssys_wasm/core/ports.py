@@ -163,6 +163,11 @@ class Guest(Protocol):
         """Seconds inside guest code so far, host waits excluded."""
         ...
 
+    @property
+    def fuel(self) -> int:
+        """Fuel that calls have taken so far; 0 where it is not metered."""
+        ...
+
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`.
 

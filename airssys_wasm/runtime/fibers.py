@@ -28,7 +28,7 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.values import Keep, release
 from airssys_wasm.runtime.hostcall import HostCall
-from airssys_wasm.runtime.limiter import refill
+from airssys_wasm.runtime.limiter import burnt, refill
 from airssys_wasm.runtime.ticker import TICK, EpochTicker
 from airssys_wasm.runtime.traps import trap_from
 
@@ -42,6 +42,7 @@ class Fiber:
         self.future = 0
         self.host_call: HostCall | None = None
         self.guest_time = 0.0
+        self.fuel = 0
         self.spent = False
         self.abandoned = False
         self.scope: anyio.CancelScope | None = None
@@ -213,6 +214,7 @@ class Call:
 
     def _finish(self) -> None:
         text = self.fiber.delete_future()
+        self.fiber.fuel += burnt(self.fiber.context, self.fiber.state.limits)
         release(self._keep)
         try:
             if text is not None:

@@ -7,6 +7,7 @@
 | time | the driver's deadline, host waits included | `DeadlineExceeded` | `DeadlineExceeded` |
 """
 
+import ctypes
 from typing import Final
 
 from airssys_wasm.core.limits import Limits
@@ -33,3 +34,12 @@ def refill(context: int, limits: Limits, slice_ticks: int) -> None:
     if limits.max_fuel is not None:
         capi.take_error(capi.context_set_fuel(context, limits.max_fuel))
     capi.context_set_epoch_deadline(context, slice_ticks)
+
+
+def burnt(context: int, limits: Limits) -> int:
+    """The fuel that the call which has just ended took; 0 where it is not metered."""
+    if limits.max_fuel is None:
+        return 0
+    left = ctypes.c_uint64()
+    capi.take_error(capi.context_get_fuel(context, ctypes.addressof(left)))
+    return limits.max_fuel - left.value

@@ -63,6 +63,11 @@ class GuestStore:
         """Seconds inside guest code so far, host waits excluded."""
         return self._fiber.guest_time
 
+    @property
+    def fuel(self) -> int:
+        """Fuel that calls have taken so far; 0 where it is not metered."""
+        return self._fiber.fuel
+
     async def instantiate(self) -> None:
         """Make the instance, which may run guest code.
 

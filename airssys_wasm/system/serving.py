@@ -51,6 +51,7 @@ class ServedGuest:
     served: Served
     state: HostState
     guest_time: float = attrs.field(default=0.0, init=False)
+    fuel: int = attrs.field(default=0, init=False)
     _scope: anyio.CancelScope | None = attrs.field(default=None, init=False)
     _interrupted: bool = attrs.field(default=False, init=False)
 

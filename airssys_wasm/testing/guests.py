@@ -40,6 +40,7 @@ class ScriptedGuest:
         self.host, self.script, self.state = host, script, state
         self.count = 0
         self.guest_time = 0.0
+        self.fuel = 0
         self.spent = self.closed = False
         self._begun = 0.0
         self._pause: asyncio.Future[bytes | None] | None = None
