@@ -46,9 +46,9 @@ class Order(StrEnum):
     RESTART = "restart"
 
 
-def check_shutdown(_instance: object, _attribute: "attrs.Attribute[Shutdown]", value: Shutdown) -> None:
+def check_shutdown(_instance: object, _attribute: object, value: Shutdown) -> None:
     """Validate an attribute; raises ConfigError."""
-    if value in {"brutal", "infinite"}:
+    if isinstance(value, str) and value in {"brutal", "infinite"}:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ConfigError("shutdown", value, 'is none of "brutal", "infinite" and a positive number of seconds')
@@ -154,6 +154,8 @@ class Child:
     held: ExitReason | None = attrs.field(default=None, init=False, repr=False)
     """Why its supervisor has it end, to start it again later; None while it has no part in such a thing."""
     reason: ExitReason | None = attrs.field(default=None, init=False)
+    drain: bool = attrs.field(default=False, init=False, repr=False)
+    """Whether what waits in the mailbox is handled before it is stopped for good."""
     backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
     handled: int = attrs.field(default=0, init=False, repr=False)
     guest_errors: int = attrs.field(default=0, init=False, repr=False)

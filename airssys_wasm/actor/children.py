@@ -207,7 +207,7 @@ class Children:
         elif child.timer is None:  # of an earlier restart: its time is not prolonged
             self._kill_after_grace(child)
 
-    def stop(self, child: Child, reason: ExitReason = UNLOADED, *, drain: bool = False) -> None:
+    def stop(self, child: Child, reason: ExitReason = UNLOADED) -> None:
         """Have it end for good; nothing when that is under way."""
         if child.state in {ActorState.STOPPING, ActorState.STOPPED}:
             return
@@ -216,7 +216,7 @@ class Children:
         child.cancel_timer()
         if running and child.actor is not None:
             child.actor.tell(Order.STOP)
-            if not drain:
+            if not child.drain:
                 child.close_mailbox(reason)
             else:
                 child.reason = reason

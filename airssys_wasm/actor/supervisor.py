@@ -176,7 +176,8 @@ class Supervisor:
 
         Cancellation: the stop goes on.
         """
-        self._post(partial(self._children.stop, child, drain=drain))
+        child.drain |= drain
+        self._post(partial(self._children.stop, child))
         await self._until_gone(child)
 
     async def restart(self, child: Child) -> None:

@@ -1,11 +1,13 @@
 """A whole tree of supervisors as its owner sees it: started or not at all, running, failed, gone."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
-from airssys_wasm.actor.child import ChildSpec, Waiters
+from airssys_wasm.actor.child import Child, ChildSpec, Waiters
 from airssys_wasm.actor.tree import Branch
+from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.actor.tree_node import Node
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.core.errors import InstantiationFailed
@@ -55,6 +57,14 @@ class Tree:
     def gone(self) -> bool:
         """Whether nothing of it is left."""
         return self.branch.gone
+
+    def leaves(self, branch: Branch | None = None) -> Iterator[Child]:
+        """The components that are not gone, in start order."""
+        for member in (branch or self.branch).members:
+            if isinstance(member, Branch):
+                yield from self.leaves(member)
+            elif isinstance(member, Leaf):
+                yield member.child
 
     def start(self) -> None:
         """Start all, for the first time or after it failed; nothing while it is up or when it is gone."""

@@ -77,8 +77,15 @@ class Trees:
         self.children.post(tree.look)
         await started
 
-    async def stop(self, tree: Tree) -> None:
-        """Stop a tree for good and wait until it is gone; silent when it is already. Cancellation: it goes on."""
+    async def stop(self, tree: Tree, *, drain: bool = False) -> None:
+        """Stop a tree for good and wait until it is gone; silent when it is already. Cancellation: it goes on.
+
+        Args:
+            tree: which one.
+            drain: whether each component handles what waits in its mailbox first, within its own grace period.
+        """
+        for child in tree.leaves():
+            child.drain |= drain
         self.children.post(partial(tree.stop, UNLOADED))
         await self._until_gone(tree)
 

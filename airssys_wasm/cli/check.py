@@ -15,6 +15,8 @@ from airssys_wasm.core.problems import Problem
 from airssys_wasm.system.pipeline_access import Access, access, warnings
 from airssys_wasm.system.pipeline_open import check_components, open_pipeline
 from airssys_wasm.system.pipeline_plan import Plan
+from airssys_wasm.system.pipeline_spec import ComponentSpec
+from airssys_wasm.system.pipeline_supervisors import Supervised, outline
 
 
 def check(
@@ -53,6 +55,10 @@ def _show(file: Path, plan: Plan) -> None:
         say(f"warning: {warning}")
     ends = f"{_count(len(plan.spec.sources), 'source')}, {_count(len(plan.spec.sinks), 'sink')}"
     print(f"{file}: fine: {ends}, {_count(len(plan.components), 'component')}: {' -> '.join(plan.order)}")
+    if plan.supervisors:
+        print("Supervisors, each above its children in start order:")
+        for line in outline(plan.supervisors):
+            print(f"  {line}")
     print("By themselves, routes aside, components may do this:")
     for found in access(plan):
         print(found)
@@ -67,8 +73,20 @@ def _facts(plan: Plan) -> dict[str, object]:
         "warnings": _listed(warnings(plan.spec)),
         "order": plan.order,
         "routes": dict(plan.targets),
+        "supervisors": [_supervisor(tree) for tree in plan.supervisors],
         "access": [_rights(found) for found in access(plan)],
     }
+
+
+def _supervisor(tree: Supervised) -> dict[str, object]:
+    settings = attrs.asdict(tree.settings, filter=lambda field, _: field.name not in {"children", "policy"})
+    return {**settings, "children": [_child(child) for child in tree.children]}
+
+
+def _child(child: Supervised | ComponentSpec) -> dict[str, object]:
+    if isinstance(child, Supervised):
+        return _supervisor(child)
+    return {"component": child.id, "instances": child.instances, "restart": child.restart, "shutdown": child.shutdown}
 
 
 def _rights(found: Access) -> dict[str, object]:

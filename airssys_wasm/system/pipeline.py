@@ -19,29 +19,26 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Final, TypeVar, final
+from collections.abc import Mapping, Sequence
+from typing import Final, final
 
 import anyio
-import anyio.to_thread
 import attrs
 
-from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.observations import DeadLetterReason
 from airssys_wasm.security.learn import Learner
 from airssys_wasm.system.pipeline_channel import CAPACITY, Channel, Outlet
-from airssys_wasm.system.pipeline_framing import Oversized
-from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, framer_for, source_bytes
+from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, framer_for, too_large, total_bytes
 from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import SourceSpec
-from airssys_wasm.system.pipeline_stage import Stage, load_stage, system_for
+from airssys_wasm.system.pipeline_stage import Stage, load_all, system_for
 from airssys_wasm.system.pipeline_summary import PipelineSummary, Progress, StageSummary
+from airssys_wasm.system.pipeline_tasks import ending_with, in_thread, requested_when_cancelled
+from airssys_wasm.system.supervision import SupervisorHandle
 from airssys_wasm.system.system import ActorSystem
-
-Result = TypeVar("Result")
 
 _SINK_CAPACITY: Final = 32 * CAPACITY
 """Answers wait here while a thread writes those before them; a visit to a thread costs as much as some ten of them."""
@@ -68,6 +65,7 @@ class Pipeline:
     _stop: StopPipe | None = attrs.field(default=None, init=False)
     _ledger: Ledger | None = attrs.field(default=None, init=False)
     _stages: dict[str, Stage] = attrs.field(factory=dict, init=False)
+    _trees: Sequence[SupervisorHandle] = attrs.field(default=(), init=False)
     _sinks: dict[str, Channel] = attrs.field(factory=dict, init=False)
     _messages: int = attrs.field(default=0, init=False)
     _bytes_read: int = attrs.field(default=0, init=False)
@@ -121,9 +119,10 @@ class Pipeline:
         targets, spec = self.plan.targets, self.plan.spec
         producers = Counter(name for names in targets.values() for name in names)
         self._sinks = {sink.name: Channel(producers[sink.name], _SINK_CAPACITY) for sink in spec.sinks}
+        handles, self._trees = await load_all(system, self.plan)
         for component in self.plan.components:
-            handles = await load_stage(system, component, spec.file)
-            self._stages[component.id] = Stage(component, handles, [Channel(producers[component.id]) for _ in handles])
+            mine = handles[component.id]
+            self._stages[component.id] = Stage(component, mine, [Channel(producers[component.id]) for _ in mine])
         for name, stage in self._stages.items():
             stage.outlets, stage.ends = self._outlets(name), self._ends(name)
 
@@ -144,23 +143,32 @@ class Pipeline:
         """Read, ask and write until all is done; after a failure, what was answered is still written."""
         spec = self.plan.spec
         threads = anyio.CapacityLimiter(len(spec.sources) + len(spec.sinks))
-        self._total_bytes = await _in_thread(threads, lambda: _total_bytes(spec.sources))
+        self._total_bytes = await in_thread(threads, lambda: total_bytes(spec.sources))
         writers = await self._open_sinks(ledger, abort, threads)
-        async with _requested_when_cancelled(abort), anyio.create_task_group() as writing:
+        async with requested_when_cancelled(abort), anyio.create_task_group() as writing:
             for writer in writers:
                 writing.start_soon(self._write, writer, ledger, threads)
             with ledger.scope:
-                async with _requested_when_cancelled(stop), anyio.create_task_group() as working:
-                    for source in spec.sources:
-                        working.start_soon(self._pump, source, ledger, stop, threads)
-                    for stage in self._stages.values():
-                        for number in range(len(stage.handles)):
-                            working.start_soon(stage.serve, number, ledger)
+                await self._work(ledger, stop, threads)
             for stage in self._stages.values():
                 for target, payload in stage.left():
                     ledger.lose(target, payload)
             for channel in self._sinks.values():
                 channel.end()
+
+    async def _work(self, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
+        """Read and ask, until all is done or a component has ended for good."""
+        handles = [handle for stage in self._stages.values() for handle in stage.handles]
+        async with (
+            requested_when_cancelled(stop),
+            ending_with(handles, ledger),
+            anyio.create_task_group() as working,
+        ):
+            for source in self.plan.spec.sources:
+                working.start_soon(self._pump, source, ledger, stop, threads)
+            for stage in self._stages.values():
+                for number in range(len(stage.handles)):
+                    working.start_soon(stage.serve, number, ledger)
 
     async def _pump(self, source: SourceSpec, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
         """Read one source to its end, or until reading is to stop."""
@@ -170,11 +178,11 @@ class Pipeline:
         reader = Reader(source, stop, framer_for(source, limit))
         outlets = self._outlets(source.name)
         try:
-            while (batch := await _in_thread(threads, reader.read)) is not None:
+            while (batch := await in_thread(threads, reader.read)) is not None:
                 self._bytes_read += batch.size
                 self._messages += len(batch.oversized)
                 for refused in batch.oversized:
-                    ledger.error(blamed, refused.sample, _too_large(refused, blamed, limit, source))
+                    ledger.error(blamed, refused.sample, too_large(refused, blamed, limit, source))
                 await self._put(batch, outlets, stop)
         except OSError as exc:
             ledger.fail(f"cannot read {reader.place}: {exc.strerror}")
@@ -198,7 +206,7 @@ class Pipeline:
         for sink in self.plan.spec.sinks:
             writers.append(Writer(sink, abort))
             try:
-                await _in_thread(threads, writers[-1].open)
+                await in_thread(threads, writers[-1].open)
             except OSError as exc:
                 ledger.fail(f"cannot write {writers[-1].place}: {exc.strerror}")
         return writers
@@ -211,9 +219,9 @@ class Pipeline:
                 with anyio.move_on_after(_LINGER):
                     await channel.wait(enough=_SINK_CAPACITY)
                 answers = channel.take_all()
-                await _in_thread(threads, functools.partial(writer.write, answers))
+                await in_thread(threads, functools.partial(writer.write, answers))
                 self._results += len(answers)
-            await _in_thread(threads, writer.close)
+            await in_thread(threads, writer.close)
         except OSError as exc:
             ledger.fail(f"cannot write {writer.place}: {exc.strerror}")
         finally:
@@ -223,24 +231,32 @@ class Pipeline:
     async def _settle(self, system: ActorSystem, ledger: Ledger) -> Sequence[StageSummary]:
         """Have messages between components handled that are no part of a route, and shut the components down.
 
-        Those that feed others go first, so that what they still send arrives. After a failure nothing is waited for.
+        What is under no supervisor of the file goes first, those that feed others before those, so that what they still
+        send arrives; then the trees, in reverse. After a failure nothing is waited for.
         """
         statistics = system.statistics()
         with anyio.move_on_after(self.plan.spec.stop_timeout):
-            while not self._failed(ledger) and any(one.mailbox.waiting for one in statistics.components.values()):
+            while not await self._failed(ledger) and any(one.mailbox.waiting for one in statistics.components.values()):
                 await anyio.sleep(_SETTLE_SECONDS)
                 statistics = system.statistics()
         stages = [stage.summary(statistics) for stage in self._stages.values()]
-        if not self._failed(ledger):
+        if not await self._failed(ledger):
             with anyio.move_on_after(self.plan.spec.stop_timeout):
-                for handle in (handle for stage in self._stages.values() for handle in stage.handles):
-                    await system.unload(handle, drain=True)
+                await self._shut_down(system)
         return stages
 
-    def _failed(self, ledger: Ledger) -> bool:
+    async def _shut_down(self, system: ActorSystem) -> None:
+        under = {component.id for tree in self.plan.supervisors for component in tree.components()}
+        for stage in self._stages.values():
+            for handle in [] if stage.spec.id in under else stage.handles:
+                await system.unload(handle, drain=True)
+        for tree in reversed(self._trees):
+            await tree.stop(drain=True)
+
+    async def _failed(self, ledger: Ledger) -> bool:
         """Whether the run has failed, be it that a component did so after its last answer."""
-        for component in (ended for stage in self._stages.values() for ended in stage.ended()):
-            ledger.fail(f"{component} will not run again")
+        for handle in (ended for stage in self._stages.values() for ended in stage.ended()):
+            ledger.end(handle.id, await handle.wait_stopped())
         return ledger.failure is not None
 
     def _summary(
@@ -263,35 +279,3 @@ class Pipeline:
             failure=ledger.failure,
             drained=self._cut_short and ledger.failure is None,
         )
-
-
-@contextlib.asynccontextmanager
-async def _requested_when_cancelled(pipe: StopPipe) -> AsyncIterator[None]:
-    """Wake the threads that wait beside this pipe when the block is cancelled, or has ended.
-
-    A task that waits for a thread is not cancelled before the thread is done.
-    """
-
-    async def request_at_the_end() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            pipe.request()
-
-    async with anyio.create_task_group() as beside:
-        beside.start_soon(request_at_the_end)
-        yield
-        beside.cancel_scope.cancel()
-
-
-async def _in_thread(threads: anyio.CapacityLimiter, work: Callable[[], Result]) -> Result:
-    return await anyio.to_thread.run_sync(work, limiter=threads)
-
-
-def _total_bytes(sources: Sequence[SourceSpec]) -> int | None:
-    sizes = [source_bytes(source) for source in sources]
-    return None if None in sizes else sum(size or 0 for size in sizes)
-
-
-def _too_large(refused: Oversized, target: ComponentId, limit: int, source: SourceSpec) -> PayloadTooLarge:
-    return PayloadTooLarge(target, refused.size, limit, what=f"{source.framing} of {source.name}")

@@ -22,6 +22,8 @@ instances = 1
 key = "json:user.id"           # or "bytes:0:8": equal keys meet the same instance; without it, in turn
 restart = "transient"          # or "permanent", "temporary"
 execution = "auto"             # or "loop", "thread"
+shutdown = 5.0                 # seconds to stop; "brutal": none at all, "infinite": no bound of its own
+parent = "stages"              # the supervisor that it is under; without one it has a supervisor of its own
 [component.limits]             # the fields of Limits
 [component.config]             # a table (JSON for the guest) or, as `config = "text"`, a string
 [component.env]                # strings
@@ -35,6 +37,16 @@ to = "logs/parse"              # or "topic:orders.new": all subscribers, each on
 topic = "orders.*"             # `*`: any one segment; `#` at the end: any rest
 to = "logs/parse"              # a component or a sink
 
+[[supervisor]]                 # restarts its children together, and gives up together
+name = "stages"
+strategy = "one_for_one"       # or "one_for_all", "rest_for_one"
+children = ["logs/parse"]      # components, all instances, and supervisors, in start order; then those with this parent
+parent = "app"                 # another supervisor
+restart = "permanent"          # or "transient", "temporary": what "app" does when this one gives up
+intensity = 3                  # restarts of its children within the window; one more and it gives up
+window = 60.0                  # seconds; as are backoff_initial and backoff_max, beside backoff_factor and jitter
+shutdown = "infinite"          # or "brutal", or seconds for all its children together
+
 [[policy]]                     # rules that overrule grants; the first rule that matches decides for its policy
 name = "archive is read-only"
 rules = [{ component = "*", action = "send", resource = "logs/archive/*", effect = "deny" }]
@@ -47,20 +59,19 @@ framing = "line"               # adds a newline to each message; "block" adds no
 """
 
 import tomllib
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
+from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Shutdown, check_shutdown
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
-from airssys_wasm.core.errors import ConfigError, InvalidId
-from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.problems import Problem
 from airssys_wasm.messaging.topics import check_subscription, check_topic
 from airssys_wasm.system.pipeline_key import Key
+from airssys_wasm.system.pipeline_names import check_component_id, check_system_name, checked_as
 from airssys_wasm.system.pipeline_permissions import read_capabilities, read_policies, together
 from airssys_wasm.system.pipeline_spec import (
     DEFAULT_BLOCK_BYTES,
@@ -77,6 +88,7 @@ from airssys_wasm.system.pipeline_spec import (
     SourceSpec,
     SubscribeSpec,
 )
+from airssys_wasm.system.pipeline_supervisors import read_supervisors
 from airssys_wasm.system.pipeline_table import Table
 
 _LIMITS: Final = tuple(field.name for field in attrs.fields(Limits))
@@ -117,6 +129,7 @@ class _Parser:
             spec,
             sources=tuple(map(self._source, self.root.tables("source", "name"))),
             components=tuple(map(self._component, self.root.tables("component", "id"))),
+            supervisors=read_supervisors(self.root),
             routes=tuple(map(self._route, self.root.tables("route", "from"))),
             subscriptions=tuple(map(self._subscription, self.root.tables("subscribe", "topic"))),
             sinks=tuple(map(self._sink, self.root.tables("sink", "name"))),
@@ -139,7 +152,7 @@ class _Parser:
             table.note("audit", f"is no path: {audit!r}")
             audit = ""
         name = table.take("name", "") or self.stem
-        table.built(lambda: _check_system_name(name), None)
+        table.built(lambda: check_system_name(name), None)
         spec = PipelineSpec(
             file=table.file,
             name=name,
@@ -197,21 +210,21 @@ class _Parser:
     def _route(self, table: Table) -> RouteSpec:
         spec = RouteSpec(table.text("from"), table.text("to"))
         if (topic := spec.topic) is not None:
-            table.built(lambda: _checked("to", topic, check_topic), None)
+            table.built(lambda: checked_as("to", topic, check_topic), None)
         table.finish()
         return spec
 
     def _subscription(self, table: Table) -> SubscribeSpec:
         spec = SubscribeSpec(table.text("topic"), table.text("to"))
         if spec.topic:
-            table.built(lambda: _checked("topic", spec.topic, check_subscription), None)
+            table.built(lambda: checked_as("topic", spec.topic, check_subscription), None)
         table.finish()
         return spec
 
     def _component(self, table: Table) -> ComponentSpec:
         name = table.text("id")
         if name:
-            table.built(lambda: _check_component_id(name), None)
+            table.built(lambda: check_component_id(name), None)
         key = table.take("key", "")
         spec = ComponentSpec(
             id=name or _PLACEHOLDER,
@@ -222,43 +235,24 @@ class _Parser:
             execution=table.choice("execution", Execution.AUTO),
             limits=Limits(**(self.limits | _limits(table.table("limits")))),
             config=_config(table),
+            shutdown=_shutdown(table),
+            parent=table.take("parent", ""),
             capabilities=together(read_capabilities(table.table("capabilities")), self.grants.get(name, {})),
         )
         table.finish()
         return spec
 
 
-def _check_component_id(name: str) -> None:
-    """Refuse what gives no full id with an instance number behind it."""
-    if name.count("/") != 1:
-        raise ConfigError("id", name, "is not of the form namespace/name")
-    try:
-        component = ComponentId.parse(f"{name}/0")
-    except InvalidId as exc:
-        raise ConfigError("id", name, f"has a {exc.part} that {exc.problem}") from exc
-    if component.namespace == HOST_NAMESPACE:
-        raise ConfigError("id", name, f'is reserved: the namespace "{HOST_NAMESPACE}" is host code\'s')
-
-
-def _checked(key: str, topic: str, check: Callable[[str], object]) -> None:
-    """Refuse what is no topic, or no subscription, under the name of its key."""
-    try:
-        check(topic)
-    except ConfigError as exc:
-        raise ConfigError(key, topic, exc.problem) from exc
-
-
-def _check_system_name(name: str) -> None:
-    try:
-        ComponentId(HOST_NAMESPACE, name, "0")
-    except InvalidId as exc:
-        raise ConfigError("name", name, exc.problem) from exc
-
-
 def _limits(table: Table) -> dict[str, Any]:
     good = table.checked(_LIMITS, lambda name, value: Limits(**{name: value}))
     table.finish()
     return good
+
+
+def _shutdown(table: Table) -> Shutdown:
+    good = table.checked(("shutdown",), lambda _, value: check_shutdown(None, None, value))
+    shutdown: Shutdown = good.get("shutdown", DEFAULT_SHUTDOWN)
+    return shutdown
 
 
 def _config(table: Table) -> ComponentConfig:

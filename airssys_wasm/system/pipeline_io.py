@@ -15,6 +15,8 @@ from typing import Final, final
 
 import attrs
 
+from airssys_wasm.core.errors import PayloadTooLarge
+from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB
 from airssys_wasm.system.pipeline_framing import BlockFramer, Framer, LineFramer, Oversized, WholeFramer
 from airssys_wasm.system.pipeline_spec import Framing, SinkSpec, SourceKind, SourceSpec
@@ -195,6 +197,17 @@ def source_bytes(spec: SourceSpec) -> int | None:
     except OSError:
         return None
     return sum(sizes) if len(sizes) == len(files) else None
+
+
+def total_bytes(specs: Sequence[SourceSpec]) -> int | None:
+    """How many bytes sources have together; None when only their ends will tell."""
+    sizes = [source_bytes(spec) for spec in specs]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def too_large(refused: Oversized, target: ComponentId, limit: int, source: SourceSpec) -> PayloadTooLarge:
+    """What became of a message of this source that the target would not take."""
+    return PayloadTooLarge(target, refused.size, limit, what=f"{source.framing} of {source.name}")
 
 
 def framer_for(spec: SourceSpec, limit: int) -> Framer:

@@ -43,7 +43,7 @@ class Ledger:
             reason = DeadLetterReason.PAYLOAD_TOO_LARGE if refused else DeadLetterReason.GUEST_ERROR
             self._dead_letter(target, payload, reason, error)
         if isinstance(error, ActorStopped) and not (error.reason and error.reason.kind is ExitKind.INTERRUPTED):
-            self.fail(f"{target} will not run again: {error.reason or error}")
+            self.end(target, error.reason or error)
         elif self.on_error is OnError.STOP:
             self.fail(text)
         elif len(self.samples) < _SAMPLES and text not in self.samples:
@@ -53,6 +53,10 @@ class Ledger:
         """A message was under way when the run had to end."""
         self.lost += 1
         self._dead_letter(target, payload, DeadLetterReason.WITHDRAWN, None)
+
+    def end(self, component: ComponentId, reason: object) -> None:
+        """A component has ended for good, and the run with it."""
+        self.fail(f"{component} will not run again: {reason}")
 
     def fail(self, text: str) -> None:
         """End the run, saying why; what comes later is a consequence and not told."""

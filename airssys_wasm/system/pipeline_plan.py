@@ -10,6 +10,7 @@ import attrs
 
 from airssys_wasm.core.problems import Problem
 from airssys_wasm.system.pipeline_spec import TOPIC_PREFIX, ComponentSpec, PipelineSpec, SinkSpec, SourceSpec
+from airssys_wasm.system.pipeline_supervisors import Supervised, grow
 from airssys_wasm.system.pipeline_topics import subscription_problems, ways
 
 Node = SourceSpec | ComponentSpec | SinkSpec
@@ -17,11 +18,15 @@ Node = SourceSpec | ComponentSpec | SinkSpec
 
 @attrs.frozen
 class Plan:
-    """A pipeline that can run: `targets` of each source and component by name, components in topological order."""
+    """A pipeline that can run: `targets` of each source and component by name, components in topological order.
+
+    `supervisors` are those that are under none, in the order of the file.
+    """
 
     spec: PipelineSpec
     order: tuple[str, ...]
     targets: Mapping[str, tuple[str, ...]]
+    supervisors: tuple[Supervised, ...] = ()
 
     @property
     def components(self) -> tuple[ComponentSpec, ...]:
@@ -42,8 +47,9 @@ def plan_pipeline(spec: PipelineSpec) -> tuple[Plan, list[Problem]]:
     ]
     problems += [Problem(spec.file, "[[route]]", "", f"routes form a cycle: {_walk(spec, cycle)}") for cycle in cycles]
     problems += _loose_ends(spec, targets)
+    supervisors, misplaced = grow(spec)
     ids = {component.id for component in spec.components}
-    return Plan(spec, tuple(name for name in order if name in ids), targets), problems
+    return Plan(spec, tuple(name for name in order if name in ids), targets, supervisors), [*problems, *misplaced]
 
 
 def node_name(node: Node) -> str:

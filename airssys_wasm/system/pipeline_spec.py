@@ -1,11 +1,13 @@
 """What a pipeline file says, as values (pure)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
+from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Shutdown
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
@@ -73,7 +75,7 @@ class SourceSpec:
 
 @attrs.frozen
 class ComponentSpec:
-    """One `[[component]]`: `id` has two parts, its instances get the third."""
+    """One `[[component]]`: `id` has two parts, its instances get the third; `parent` is a supervisor or empty."""
 
     id: str
     path: Path
@@ -84,6 +86,8 @@ class ComponentSpec:
     limits: Limits = Limits()
     config: ComponentConfig = ComponentConfig()
     capabilities: Capabilities | None = None
+    shutdown: Shutdown = DEFAULT_SHUTDOWN
+    parent: str = ""
 
     @property
     def table(self) -> str:
@@ -127,6 +131,24 @@ class SubscribeSpec:
 
 
 @attrs.frozen
+class SupervisorSpec:
+    """One `[[supervisor]]`: `children` are ids of components and names of supervisors, `parent` is one or empty.
+
+    `settings` are those of a tree's `SupervisorSpec` that the file gives.
+    """
+
+    name: str
+    children: tuple[str, ...] = ()
+    parent: str = ""
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def table(self) -> str:
+        """How the file's reader finds it."""
+        return f"[[supervisor]] {self.name}"
+
+
+@attrs.frozen
 class SinkSpec:
     """One `[[sink]]`; `path` is None for stdout."""
 
@@ -153,6 +175,7 @@ class PipelineSpec:
     stop_timeout: float = DEFAULT_STOP_TIMEOUT
     sources: tuple[SourceSpec, ...] = ()
     components: tuple[ComponentSpec, ...] = ()
+    supervisors: tuple[SupervisorSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     subscriptions: tuple[SubscribeSpec, ...] = ()
     sinks: tuple[SinkSpec, ...] = ()

@@ -1,18 +1,18 @@
 """One component of a pipeline at work: its instances, each with a channel in front and a task that asks it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import attrs
 
 from airssys_wasm.actor.handle import ActorHandle
-from airssys_wasm.core.errors import AirssysError, PipelineInvalid
+from airssys_wasm.actor.tree_spec import SupervisorSpec as TreeSpec
+from airssys_wasm.core.errors import ActorStopped, AirssysError, PipelineInvalid
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
 from airssys_wasm.core.observations import ActorState, SystemStatistics
 from airssys_wasm.core.problems import Problem
-from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.security.learn import Learner
 from airssys_wasm.security.sinks import JsonLinesSink
 from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
@@ -20,6 +20,9 @@ from airssys_wasm.system.pipeline_ledger import Ledger
 from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import IN_MEMORY, ComponentSpec
 from airssys_wasm.system.pipeline_summary import StageSummary
+from airssys_wasm.system.pipeline_supervisors import Supervised
+from airssys_wasm.system.supervision import ComponentSpec as Member
+from airssys_wasm.system.supervision import SupervisorHandle
 from airssys_wasm.system.system import ActorSystem
 
 _ENDED: Final = (ActorState.FAILED, ActorState.STOPPED)
@@ -98,9 +101,9 @@ class Stage:
         self.errors += 1
         ledger.error(self.handles[number].id, payload, error)
 
-    def ended(self) -> Iterator[ComponentId]:
+    def ended(self) -> Iterator[ActorHandle]:
         """The instances that have ended for good."""
-        return (handle.id for handle in self.handles if handle.state in _ENDED)
+        return (handle for handle in self.handles if handle.state in _ENDED)
 
     def left(self) -> Iterator[tuple[ComponentId, bytes]]:
         """What no instance has finished, once the run has been cut short."""
@@ -136,6 +139,26 @@ def system_for(plan: Plan, learner: Learner | None = None) -> ActorSystem:
     )
 
 
+async def load_all(system: ActorSystem, plan: Plan) -> tuple[dict[str, list[ActorHandle]], list[SupervisorHandle]]:
+    """Load all components: the trees of supervisors first, then what is in none, each after those that feed it.
+
+    Raises:
+        PipelineInvalid: One is stateful and has several instances and no key.
+        AirssysError: One cannot be compiled or started.
+    """
+    handles: dict[str, list[ActorHandle]] = {}
+    trees: list[SupervisorHandle] = []
+    for tree in plan.supervisors:
+        trees.append(await _load_tree(system, tree))
+        for component in tree.components():
+            handles[component.id] = [_found(system, component.instance_id(n)) for n in range(component.instances)]
+            _check_splitting(component, handles[component.id][0], plan.spec.file)
+    for component in plan.components:
+        if component.id not in handles:
+            handles[component.id] = await load_stage(system, component, plan.spec.file)
+    return handles, trees
+
+
 async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> list[ActorHandle]:
     """Load all instances of a component, compiled once.
 
@@ -146,22 +169,50 @@ async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> lis
     compiled = await system.compile(spec.path)
     handles: list[ActorHandle] = []
     for number in range(spec.instances):
-        handles.append(await _load_instance(system, spec, number, compiled))
-        if spec.instances > 1 and spec.key is None and handles[0].metadata.stateful:
-            text = f"is stateful; {spec.instances} instances need a key that says which message meets which"
-            raise PipelineInvalid(file, [Problem(file, spec.table, "instances", text)])
+        handles.append(await system.load(spec.instance_id(number), compiled, **_settings(spec)))
+        _check_splitting(spec, handles[0], file)
     return handles
 
 
-async def _load_instance(
-    system: ActorSystem, spec: ComponentSpec, number: int, compiled: CompiledComponent
-) -> ActorHandle:
-    return await system.load(
-        spec.instance_id(number),
-        compiled,
-        capabilities=spec.capabilities,
-        limits=spec.limits,
-        restart=spec.restart,
-        config=spec.config,
-        execution=spec.execution,
-    )
+async def _load_tree(system: ActorSystem, tree: Supervised) -> SupervisorHandle:
+    """Start a tree of supervisors, all instances of a component one after the other in its place."""
+    compiled = {component.id: await system.compile(component.path) for component in tree.components()}
+
+    def members(tree: Supervised) -> Iterator[Member | TreeSpec[Member]]:
+        for child in tree.children:
+            if isinstance(child, Supervised):
+                yield grown(child)
+                continue
+            for number in range(child.instances):
+                yield Member(child.instance_id(number), compiled[child.id], **_settings(child))
+
+    def grown(tree: Supervised) -> TreeSpec[Member]:
+        return TreeSpec(name=tree.spec.name, children=tuple(members(tree)), **tree.spec.settings)  # type: ignore[arg-type]
+
+    return await system.supervise(grown(tree))
+
+
+def _settings(spec: ComponentSpec) -> dict[str, Any]:
+    """What holds for each instance, in the words of `ActorSystem.load`."""
+    return {
+        "capabilities": spec.capabilities,
+        "limits": spec.limits,
+        "restart": spec.restart,
+        "config": spec.config,
+        "execution": spec.execution,
+        "shutdown": spec.shutdown,
+    }
+
+
+def _found(system: ActorSystem, id: ComponentId) -> ActorHandle:  # noqa: A002 - the stable name
+    handle = system.get(id)
+    if handle is None:
+        raise ActorStopped(id)
+    return handle
+
+
+def _check_splitting(spec: ComponentSpec, first: ActorHandle, file: str) -> None:
+    """Refuse to tear the state of a component apart."""
+    if spec.instances > 1 and spec.key is None and first.metadata.stateful:
+        text = f"is stateful; {spec.instances} instances need a key that says which message meets which"
+        raise PipelineInvalid(file, [Problem(file, spec.table, "instances", text)])

@@ -108,9 +108,14 @@ class SupervisorHandle:
         """
         await self._trees.restart(self._tree)
 
-    async def stop(self) -> None:
-        """Unload all components in reverse start order; silent when they are gone. Cancellation: the stop goes on."""
-        await self._trees.stop(self._tree)
+    async def stop(self, *, drain: bool = False) -> None:
+        """Unload all components in reverse start order; silent when they are gone. Cancellation: the stop goes on.
+
+        Args:
+            drain: whether each handles the messages that wait first, within its own grace period; otherwise they end as
+                `ActorStopped`.
+        """
+        await self._trees.stop(self._tree, drain=drain)
 
     async def wait_stopped(self) -> ExitReason:
         """Wait until it is gone or has failed; returns how it ended. Cancellation: nothing changes for the tree."""

@@ -130,3 +130,39 @@ def test_json_of_what_is_wrong(tmp_path: Path) -> None:
     assert {("stages.toml", "[[component]] x/1", "path"), ("stages.toml", "[[component]] x/1", "instances")} <= {
         (problem["file"], problem["table"], problem["key"]) for problem in report["problems"]
     }
+
+
+def with_supervisors(folder: Path, more: str = "") -> Path:
+    """A pipeline of two components, under two supervisors."""
+    file = stages(folder, ["echo", "echo"])
+    trees = '[[supervisor]]\nname = "app"\nchildren = ["x/1", "in"]\n[[supervisor]]\nname = "in"\nparent = "app"\n'
+    file.write_text(file.read_text() + trees + 'strategy = "one_for_all"\n' + more)
+    return file
+
+
+def test_supervisors_are_shown_as_a_tree(tmp_path: Path) -> None:
+    """In start order; as JSON with every setting."""
+    file = with_supervisors(tmp_path, 'children = ["x/0"]')
+    shown = CliRunner().invoke(app, ["check", str(file)]).stdout.splitlines()
+    start = shown.index("Supervisors, each above its children in start order:")
+    assert [
+        "  app (permanent, one_for_one, 3 restarts in 60 s)",
+        "  ├─ x/1 (transient)",
+        "  └─ in (permanent, one_for_all, 3 restarts in 60 s)",
+        "     └─ x/0 (transient)",
+    ] == shown[start + 1 : start + 5]
+    (tree,) = json.loads(CliRunner().invoke(app, ["check", "--json", str(file)]).stdout)["supervisors"]
+    assert ("app", 0.1, "infinite") == (tree["name"], tree["backoff_initial"], tree["shutdown"])
+    assert {"component": "x/1", "instances": 1, "restart": "transient", "shutdown": 5.0} == tree["children"][0]
+    assert ("one_for_all", "x/0") == (tree["children"][1]["strategy"], tree["children"][1]["children"][0]["component"])
+
+
+def test_mistakes_about_supervisors_are_told_with_all_others(tmp_path: Path) -> None:
+    """One line each, exit code 2."""
+    done = CliRunner().invoke(app, ["check", str(with_supervisors(tmp_path, 'children = ["x/1", "x/7"]\nwindows = 1'))])
+    assert 2 == done.exit_code
+    assert [
+        'airssys-wasm: stages.toml: [[supervisor]] in: windows: is unknown; did you mean "window"?',
+        'airssys-wasm: stages.toml: [[supervisor]] in: children: "x/1" is already under "app"',
+        'airssys-wasm: stages.toml: [[supervisor]] in: children: "x/7" is no component or supervisor',
+    ] == done.stderr.splitlines()
