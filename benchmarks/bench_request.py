@@ -53,7 +53,7 @@ class QueueCaller(QueueActor):
 
     async def converse(self, payload: bytes) -> bytes:
         """One request, until its callback has been handled."""
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._callers.append(done)
         await self.queue.put(("start", payload, None))
         return await done

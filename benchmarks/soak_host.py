@@ -102,6 +102,11 @@ class WatchedGuest:
         """As the guest's."""
         return self.inner.guest_time
 
+    @property
+    def fuel(self) -> int:
+        """As the guest's."""
+        return self.inner.fuel
+
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """As the guest's."""
         return await self.inner.initialize(config)
