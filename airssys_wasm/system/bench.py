@@ -20,7 +20,7 @@ from airssys_wasm.system.bench_load import Tally, drive
 from airssys_wasm.system.bench_result import Latency, Report, Scenario
 from airssys_wasm.system.bench_spec import BenchSpec
 from airssys_wasm.system.pipeline_open import open_pipeline
-from airssys_wasm.system.pipeline_stage import load_stage, system_for
+from airssys_wasm.system.pipeline_stage import load_all, system_for
 from airssys_wasm.system.system import ActorSystem
 
 OnPhase = Callable[[str, float], None]
@@ -59,9 +59,8 @@ async def bench_pipeline(file: Path, spec: BenchSpec, on_phase: OnPhase = lambda
     plan = attrs.evolve(plan, spec=attrs.evolve(plan.spec, storage=None, audit=None))
     async with system_for(plan) as system:
         before, digest = resident_bytes(), hashlib.sha256(await anyio.Path(file).read_bytes())
-        stages = {}
+        stages, _ = await load_all(system, plan)
         for component in plan.components:
-            stages[component.id] = await load_stage(system, component, plan.spec.file)
             digest.update((await system.compile(component.path)).digest.encode())
         journey = Journey(plan, stages, before)
         scenarios = [await _measure(journey, *load, spec, on_phase) for load in spec.loads()]
