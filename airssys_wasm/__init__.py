@@ -47,6 +47,7 @@ from airssys_wasm.core.errors import TooManyThreads as TooManyThreads
 from airssys_wasm.core.errors import Trap as Trap
 from airssys_wasm.core.exits import ExitKind as ExitKind
 from airssys_wasm.core.exits import ExitReason as ExitReason
+from airssys_wasm.core.exits import LinkBroken as LinkBroken
 from airssys_wasm.core.ids import ComponentHandle as ComponentHandle
 from airssys_wasm.core.ids import ComponentId as ComponentId
 from airssys_wasm.core.limits import Limits as Limits
@@ -132,6 +133,7 @@ __all__ = [
     "JsonLinesSink",
     "Learner",
     "Limits",
+    "LinkBroken",
     "LoggingSink",
     "MailboxFull",
     "MailboxStatistics",

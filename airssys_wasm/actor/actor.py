@@ -11,6 +11,7 @@
 | a trap, an answer that is too large, a bug in a host | `ComponentCrashed` | is not called | crashed |
 | `interrupt` | `ActorStopped`, or its asker has given up | is not called | interrupted |
 | `kill` | `ActorStopped` | is not called | stopped |
+| `end` | `ActorStopped` | is not called | as it says |
 
 However it ends, the guest is closed. The mailbox and the counters belong to the child and outlive the instance.
 """
@@ -50,6 +51,7 @@ MAX_LOGGED_CHARS: Final = 1024
 
 _LOST: Final = {
     ExitKind.CRASHED: DeadLetterReason.CRASHED,
+    ExitKind.LINKED: DeadLetterReason.CRASHED,
     ExitKind.INTERRUPTED: DeadLetterReason.INTERRUPTED,
     ExitKind.STOPPED: DeadLetterReason.ACTOR_STOPPED,
 }
@@ -67,6 +69,7 @@ class ComponentActor:
         self._guest: Guest | None = None
         self._current: Envelope | None = None
         self._order: Order | None = None
+        self._why: ExitReason | None = None
         self._state: HostState | None = None
         self._callbacks: dict[str, Envelope] = {}
         self._scope = anyio.CancelScope()
@@ -101,7 +104,9 @@ class ComponentActor:
         try:
             with self._scope:
                 reason = await self._live(on_ready)
-            if self._scope.cancelled_caught and self._order is Order.RESTART:
+            if self._scope.cancelled_caught and self._why is not None:
+                reason = self._why
+            elif self._scope.cancelled_caught and self._order is Order.RESTART:
                 reason = ExitReason(ExitKind.INTERRUPTED, "killed to restart")
         finally:
             self._lose_current(reason)
@@ -131,6 +136,11 @@ class ComponentActor:
 
     def kill(self) -> None:
         """End now, whatever it is doing; the guest is still closed."""
+        self._scope.cancel()
+
+    def end(self, reason: ExitReason) -> None:
+        """As `kill`, and this is why; of two reasons the first counts."""
+        self._why = self._why or reason
         self._scope.cancel()
 
     async def _live(self, on_ready: Callable[[], None]) -> ExitReason:

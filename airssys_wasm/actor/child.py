@@ -153,6 +153,8 @@ class Child:
     """Its place in a tree, whose supervisor decides what follows from its ends; None: it stands alone."""
     held: ExitReason | None = attrs.field(default=None, init=False, repr=False)
     """Why its supervisor has it end, to start it again later; None while it has no part in such a thing."""
+    ran: bool = attrs.field(default=False, init=False, repr=False)
+    """Whether the instance that ended last had initialized."""
     reason: ExitReason | None = attrs.field(default=None, init=False)
     drain: bool = attrs.field(default=False, init=False, repr=False)
     """Whether what waits in the mailbox is handled before it is stopped for good."""

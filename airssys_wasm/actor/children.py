@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from airssys_wasm.actor.tree_root import Tree
 
 UNLOADED: Final = ExitReason(ExitKind.STOPPED, "on request")
+_TOLD: Final = {ExitKind.CRASHED: EventKind.CRASHED, ExitKind.LINKED: EventKind.LINKED}
 ABANDONED: Final = ExitReason(ExitKind.STOPPED, "its supervisor was cancelled")
 
 
@@ -113,7 +114,7 @@ class Children:
     def ended(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
         """An actor has ended, its guest is closed."""
         child.cancel_timer()
-        child.actor = None
+        child.actor, child.ran = None, actor.ready
         child.guest_time += actor.guest_time
         child.fuel += actor.fuel
         if child.state is ActorState.STOPPED:
@@ -127,9 +128,10 @@ class Children:
             self._gone(child, reason, error)
         else:
             child.move(_end_event(actor, reason))
+            kind = _TOLD.get(reason.kind, EventKind.INTERRUPTED)
             if child.held is not None and reason.kind is ExitKind.INTERRUPTED:
                 reason = child.held
-            self._tell(child, EventKind.CRASHED if reason.kind is ExitKind.CRASHED else EventKind.INTERRUPTED, reason)
+            self._tell(child, kind, reason)
             if error is not None and child.held is None:
                 child.starting.settle(error)
         if child.leaf is not None:

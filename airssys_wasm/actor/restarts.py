@@ -2,7 +2,7 @@
 
 | how it ended | permanent | transient | temporary |
 |---|---|---|---|
-| crashed, or its start failed | restart, counted | restart, counted | gone |
+| crashed, ended by a link, or its start failed | restart, counted | restart, counted | gone |
 | interrupted | restart at once, not counted | the same | the same |
 | stopped | gone | gone | gone |
 

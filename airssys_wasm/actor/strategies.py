@@ -11,7 +11,7 @@ and the rules are those of the OTP supervisor (`supervisor.erl`):
 
 | how the child ended | permanent | transient | temporary |
 |---|---|---|---|
-| crashed, or its start failed | the strategy, counted | the strategy, counted | gone |
+| crashed, ended by a link, or its start failed | the strategy, counted | the strategy, counted | gone |
 | interrupted on request | it alone, at once, not counted | the same | the same |
 | stopped on request | gone | gone | gone |
 | gave up, as a supervisor | the strategy, counted | rests | gone |

@@ -22,8 +22,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from airssys_wasm.actor.child import Child, ChildSpec, Unobserved
-from airssys_wasm.actor.children import UNLOADED, Children
+from airssys_wasm.actor.children import ABANDONED, UNLOADED, Children
 from airssys_wasm.actor.delivery import Delivery
+from airssys_wasm.actor.links import Links
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.root import RootTask
 from airssys_wasm.actor.tree_root import Tree
@@ -105,7 +106,8 @@ class Supervisor:
         """Start supervising, in a task group of whoever owns this supervisor."""
         self.clock: Clock = self._given_clock or asyncio.get_running_loop()
         self.delivery = Delivery(self.clock, self._observer)
-        self._children = Children(self._host, self.clock, self._observer, self.registry, self._post)
+        self.links = Links(self._observer, self.registry)
+        self._children = Children(self._host, self.clock, self.links, self.registry, self._post)
         self._children.group = group
         self.trees = Trees(self._children, self)
         group.start_soon(self._supervise, name="supervisor")
@@ -238,6 +240,7 @@ class Supervisor:
         finally:
             self._closing = self._closed = True
             self._children.abandon()
+            self.links.close(ABANDONED)
             for step in self._inbox:
                 step()
             self.delivery.close()

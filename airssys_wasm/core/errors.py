@@ -29,7 +29,7 @@
        └─ PayloadTooLarge     (ValueError)
 
 Each class builds its own sentence from the data that it keeps as attributes. `StorageError` and what is below it are
-in `core/storage.py`, with their tree.
+in `core/storage.py`, with their tree, `LinkBroken` is in `core/exits.py`.
 """
 
 from typing import TYPE_CHECKING, Literal

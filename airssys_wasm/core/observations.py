@@ -27,10 +27,15 @@ class ActorState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to a component; `gave-up`: its end was one too many for a supervisor, which ends its children."""
+    """What happened to a component.
+
+    `linked`: it was ended together with another one; `gave-up`: its end was one too many for a supervisor, which ends
+    its children.
+    """
 
     STARTED = "started"
     CRASHED = "crashed"
+    LINKED = "linked"
     INTERRUPTED = "interrupted"
     RESTARTING = "restarting"
     FAILED = "failed"

@@ -13,6 +13,9 @@ from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
 from airssys_wasm.system.pipeline_spec import OnError
 
+_AGAIN: Final = (ExitKind.INTERRUPTED, ExitKind.LINKED)
+"""Ends of an instance that took the message with it; whether the component ends, it tells itself."""
+
 _SAMPLES: Final = 5
 """Error texts shown at the end of a run: enough to see what kind it is."""
 
@@ -42,7 +45,7 @@ class Ledger:
             refused = isinstance(error, PayloadTooLarge)
             reason = DeadLetterReason.PAYLOAD_TOO_LARGE if refused else DeadLetterReason.GUEST_ERROR
             self._dead_letter(target, payload, reason, error)
-        if isinstance(error, ActorStopped) and not (error.reason and error.reason.kind is ExitKind.INTERRUPTED):
+        if isinstance(error, ActorStopped) and not (error.reason and error.reason.kind in _AGAIN):
             self.end(target, error.reason or error)
         elif self.on_error is OnError.STOP:
             self.fail(text)

@@ -30,6 +30,7 @@ from airssys_wasm.system.authority import Authority
 from airssys_wasm.system.builder import Parts, Resources, Settings, build, open_resources
 from airssys_wasm.system.events import Observatory
 from airssys_wasm.system.fail_fast import FailFast
+from airssys_wasm.system.linking import Linking
 from airssys_wasm.system.supervision import Supervision
 from airssys_wasm.system.traffic import Traffic
 from airssys_wasm.system.watching import Watching
@@ -41,7 +42,7 @@ _NOTHING: Final = Capabilities()
 
 
 @final
-class ActorSystem(Traffic, Authority, Supervision, Watching):
+class ActorSystem(Traffic, Authority, Supervision, Linking, Watching):
     """Components as supervised actors, on the running event loop.
 
     Leaving `async with` stops all components in the reverse order of their loads, within `stop_timeout`; leaving by
