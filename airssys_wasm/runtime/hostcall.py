@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.errors import HostFunctionError
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import FuncType
-from airssys_wasm.runtime.abi.values import Codec, Err, Keep, Ok, Value, address_of, release
+from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of, release
 from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES
 from airssys_wasm.runtime.job import settled
 

@@ -30,5 +30,5 @@ def _listed(interfaces: dict[str, Interface]) -> tuple[str, ...]:
     lines: list[str] = []
     for name, interface in interfaces.items():
         shown = [f"{name}#{function}" if function else name for function in interface.functions]
-        lines += shown or [name]
+        lines += shown or [name] * bool(name)
     return tuple(lines)

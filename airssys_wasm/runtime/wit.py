@@ -6,6 +6,7 @@ The error tables here are the only place where our errors become cases of the WI
 from collections.abc import Callable
 from typing import Any, Final
 
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import (
     ActorStopped,
@@ -24,7 +25,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import ComponentMetadata
 from airssys_wasm.core.storage import InvalidKey, QuotaExceeded, StorageUnavailable
-from airssys_wasm.runtime.abi.values import Err, Ok, Value
+from airssys_wasm.runtime.abi.values import Value
 
 WitId = tuple[str, str, str]
 WitCase = tuple[str, Any]

@@ -17,9 +17,10 @@ ROOT = GUESTS.parent.parent
 SUPPORT = ROOT / "examples" / "guest-c"
 CORE_WIT = ROOT / "airssys_wasm" / "wit"
 WASI_WIT = GUESTS / "wasi-wit"
+PLUGIN_WIT = GUESTS / "plugin-wit"
 
 SOURCES = (
-    *(GUESTS / f"{name}.c" for name in ("echo", "counter", "callback", "hostile", "wasi")),
+    *(GUESTS / f"{name}.c" for name in ("echo", "counter", "callback", "hostile", "wasi", "plugin")),
     *(ROOT / "examples" / "logs" / f"{name}.c" for name in ("parse", "redact", "aggregate")),
     SUPPORT / "hello.c",
 )
@@ -70,8 +71,7 @@ def build(source: Path, scratch: Path) -> Path:
     """Compiles one guest to a component beside its source."""
     core, embedded = scratch / f"{source.stem}.core.wasm", scratch / f"{source.stem}.embedded.wasm"
     component, built = scratch / f"{source.stem}.wasm", source.with_suffix(".wasm")
-    support = (SUPPORT / "airssys_guest.c", SUPPORT / "airssys_memory.c")
-    run("clang", *CFLAGS, *LDFLAGS, "-I", SUPPORT, "-o", core, source, *support)
+    run("clang", *CFLAGS, *LDFLAGS, "-I", SUPPORT, "-o", core, source, *support_of(source))
     wit, world = wit_of(source, scratch)
     run("wasm-tools", "component", "embed", "--world", world, wit, core, "-o", embedded)
     run("wasm-tools", "component", "new", embedded, "-o", component)
@@ -79,8 +79,15 @@ def build(source: Path, scratch: Path) -> Path:
     return built
 
 
+def support_of(source: Path) -> list[Path]:
+    """What a guest is linked with; one that does not speak airssys:core has all it needs in its own file."""
+    return [] if source.stem == "plugin" else [SUPPORT / "airssys_guest.c", SUPPORT / "airssys_memory.c"]
+
+
 def wit_of(source: Path, scratch: Path) -> tuple[Path, str]:
     """The folder of WIT files and the world that a guest is built against."""
+    if source.stem == "plugin":
+        return PLUGIN_WIT, "plugin"
     if source.stem != "wasi":
         return CORE_WIT, "runtime-host"
     wit = scratch / "wit"

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from airssys_wasm.core.calls import Err
 from airssys_wasm.core.ports import HostState
-from airssys_wasm.runtime.abi.values import Err
 from airssys_wasm.runtime.host_fn.messaging import broadcast
 from tests.runtime.guests import GUEST
 

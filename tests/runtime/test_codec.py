@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airssys_wasm.core.calls import BadValue, Err, Ok
 from airssys_wasm.runtime.abi.codec import Interned, codec_for
 from airssys_wasm.runtime.abi.types import (
     BOOL,
@@ -24,7 +25,7 @@ from airssys_wasm.runtime.abi.types import (
     record,
     variant,
 )
-from airssys_wasm.runtime.abi.values import BadValue, Err, Keep, Ok
+from airssys_wasm.runtime.abi.values import Keep
 from airssys_wasm.runtime.contract import COMPONENT_ID, COMPONENT_MESSAGE, EXPORTS, IMPORTS
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.toys import echo_component
@@ -230,7 +231,7 @@ def test_interned_images_are_bounded_and_outlive_their_dictionary() -> None:
 
 
 @pytest.mark.parametrize(
-    "of", [OtherType("own"), OptionType(OptionType(STRING)), ListType(OtherType("flags"))], ids=str
+    "of", [OtherType("future"), OptionType(OtherType("stream")), ListType(OtherType("errorcontext"))], ids=str
 )
 def test_a_type_without_codec_is_named(of: WitType) -> None:
     """When the codec is made, not when a value comes."""

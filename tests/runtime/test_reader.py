@@ -4,9 +4,21 @@ import pytest
 from hypothesis import given, settings
 from wasmtime import wat2wasm
 
-from airssys_wasm.runtime.abi.reader import exports_of, imports_of
-from airssys_wasm.runtime.abi.types import FuncType, OtherType, Scalar, TupleType, WitType
+from airssys_wasm.runtime.abi.reader import exports_of, imports_of, world_of
+from airssys_wasm.runtime.abi.types import (
+    STRING,
+    BorrowType,
+    FlagsType,
+    FuncType,
+    OptionType,
+    OwnType,
+    ResourceName,
+    Scalar,
+    TupleType,
+    WitType,
+)
 from tests.runtime.bare import BareEngine
+from tests.runtime.guests import binary
 from tests.runtime.toys import NUMBERS, WAITS, echo_component
 from tests.runtime.values import types
 
@@ -38,20 +50,43 @@ def test_a_function_without_result_has_none() -> None:
     assert FuncType() == exports_of(ENGINE.compile(NUMBERS), ENGINE.engine)["loop"].functions[""]
 
 
+RESOURCE = ResourceName("a:b/c", "r", imported=True)
+
+
 @pytest.mark.parametrize(
-    ("definition", "name"),
+    ("definition", "expected"),
     [
-        ('(flags "a" "b")', "flags"),
-        ("(own $r)", "own"),
-        ("(borrow $r)", "borrow"),
+        ('(flags "a" "b")', FlagsType(("a", "b"))),
+        ("(own $r)", OwnType(RESOURCE)),
+        ("(borrow $r)", BorrowType(RESOURCE)),
     ],
+    ids=str,
 )
-def test_a_type_without_codec_is_read_by_its_kind(definition: str, name: str) -> None:
-    """So that it can be shown, and never equals one of the contract."""
+def test_types_that_only_interfaces_have_are_read(definition: str, expected: WitType) -> None:
+    """With the resource's own name."""
     text = f"""(component (import "a:b/c" (instance
         (export "r" (type $r (sub resource)))
         (type $t' {definition}) (export "t" (type $t (eq $t')))
         (export "f" (func (param "x" $t))))))"""
-    found = imports_of(ENGINE.compile(bytes(wat2wasm(text))), ENGINE.engine)["a:b/c"].functions["f"]
-    assert FuncType((("x", OtherType(name)),)) == found
-    assert f"func(x: {name})" == str(found)
+    interface = imports_of(ENGINE.compile(bytes(wat2wasm(text))), ENGINE.engine)["a:b/c"]
+    assert FuncType((("x", expected),)) == interface.functions["f"]
+    assert {"t": expected} == interface.types
+    assert {"r": RESOURCE} == interface.resources
+    assert f"func(x: {expected})" == str(interface.functions["f"])
+
+
+def test_a_resource_keeps_the_name_that_it_was_imported_under() -> None:
+    """Also in the types of exports; one that the component defines is told apart."""
+    world = world_of(ENGINE.compile(binary("plugin")), ENGINE.engine)
+    store = ResourceName("my:app/kv@1.0.0", "store", imported=True)
+    counter = ResourceName("my:app/api@1.0.0", "counter")
+    api = world.exports["my:app/api@1.0.0"]
+    assert {"store": store, "counter": counter} == api.resources
+    assert FuncType((("store", BorrowType(store)), ("key", STRING)), OptionType(STRING)) == api.functions["read"]
+    assert OwnType(counter) == api.functions["[constructor]counter"].result
+
+
+def test_types_are_known_by_their_names() -> None:
+    """Those of imports and exports."""
+    names = world_of(ENGINE.compile(binary("plugin")), ENGINE.engine).type_names
+    assert {"kv-error", "point", "shape", "colour", "access", "reason"} == set(names.values())

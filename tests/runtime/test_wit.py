@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airssys_wasm.core import errors
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import (
     ActorStopped,
@@ -26,7 +27,7 @@ from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
 from airssys_wasm.runtime import wit
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import VariantType
-from airssys_wasm.runtime.abi.values import Err, Keep, Ok
+from airssys_wasm.runtime.abi.values import Keep
 from airssys_wasm.runtime.contract import (
     COMPONENT_CONFIG,
     COMPONENT_ERROR,

@@ -7,6 +7,7 @@ from wasmtime import wat2wasm
 
 from airssys_wasm.runtime.abi.types import (
     EnumType,
+    FlagsType,
     ListType,
     OptionType,
     RecordType,
@@ -14,6 +15,7 @@ from airssys_wasm.runtime.abi.types import (
     TupleType,
     VariantType,
     WitType,
+    parts_of,
 )
 
 REALLOC: Final = """
@@ -143,30 +145,12 @@ def echo_component(of: WitType) -> bytes:
 
 def _define(of: WitType, names: dict[WitType, str]) -> Iterator[str]:
     """Definitions of the named types inside a type, the innermost first: functions may use only exported ones."""
-    for part in _parts(of):
+    for part in parts_of(of):
         yield from _define(part, names)
-    if isinstance(of, RecordType | VariantType | EnumType) and of not in names:
+    if isinstance(of, RecordType | VariantType | EnumType | FlagsType) and of not in names:
         number = len(names)
         yield f'(type $t{number} {_text(of, names)}) (export $e{number} "t{number}" (type $t{number}))'
         names[of] = f"$e{number}"
-
-
-def _parts(of: WitType) -> list[WitType]:  # noqa: PLR0911 - one line a kind of type
-    match of:
-        case ListType(element):
-            return [element]
-        case OptionType(some):
-            return [some]
-        case TupleType(items):
-            return list(items)
-        case RecordType(fields):
-            return [field for _, field in fields]
-        case VariantType(cases):
-            return [payload for _, payload in cases if payload is not None]
-        case ResultType(ok, err):
-            return [half for half in (ok, err) if half is not None]
-        case _:
-            return []
 
 
 def _reference(of: WitType, names: Mapping[WitType, str]) -> str:
@@ -190,6 +174,8 @@ def _text(of: WitType, names: Mapping[WitType, str]) -> str:  # noqa: PLR0911 - 
             return "(variant " + " ".join(f'(case "{name}"{show(payload, " ")})' for name, payload in cases) + ")"
         case EnumType(cases):
             return "(enum " + " ".join(f'"{name}"' for name in cases) + ")"
+        case FlagsType(flags):
+            return "(flags " + " ".join(f'"{name}"' for name in flags) + ")"
         case ResultType(ok, err):
             return f"(result {show(ok)} {f'(error {show(err)})' if err else ''})"
         case _:

@@ -4,9 +4,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from airssys_wasm.core.calls import Err, Ok, Some
 from airssys_wasm.runtime.abi.types import (
     BYTES,
     EnumType,
+    FlagsType,
     ListType,
     OptionType,
     RecordType,
@@ -16,7 +18,6 @@ from airssys_wasm.runtime.abi.types import (
     VariantType,
     WitType,
 )
-from airssys_wasm.runtime.abi.values import Err, Ok
 
 INTEGERS = {f"{sign}{bits}": (sign, bits) for sign in "su" for bits in (8, 16, 32, 64)}
 SCALARS = ["bool", *INTEGERS, "f32", "f64", "char", "string"]
@@ -28,17 +29,18 @@ def types(max_leaves: int = 6) -> st.SearchStrategy[WitType]:
     return st.recursive(st.sampled_from(SCALARS).map(Scalar) | st.just(BYTES), _compound, max_leaves=max_leaves)
 
 
-def _compound(inner: st.SearchStrategy[WitType]) -> st.SearchStrategy[WitType]:
+def _compound(inner: st.SearchStrategy[WitType], most: int = 4) -> st.SearchStrategy[WitType]:
     maybe = st.none() | inner
-    names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
+    names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=most, unique=True)
     return st.one_of(
         inner.map(ListType),
-        inner.filter(lambda of: not isinstance(of, OptionType)).map(OptionType),
+        inner.map(OptionType),
         st.builds(ResultType, maybe, maybe),
-        st.lists(inner, min_size=1, max_size=4).map(lambda items: TupleType(tuple(items))),
+        st.lists(inner, min_size=1, max_size=most).map(lambda items: TupleType(tuple(items))),
         names.flatmap(lambda keys: _named(keys, inner)).map(RecordType),
         names.flatmap(lambda keys: _named(keys, maybe)).map(VariantType),
         names.map(lambda keys: EnumType(tuple(keys))),
+        names.map(lambda keys: FlagsType(tuple(keys))),
     )
 
 
@@ -57,6 +59,8 @@ def values_of(of: WitType | None) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - 
             return st.binary(max_size=40)
         case ListType(element):
             return st.lists(values_of(element), max_size=3)
+        case OptionType(OptionType() as some):
+            return st.none() | values_of(some).map(Some)
         case OptionType(some):
             return st.none() | values_of(some)
         case ResultType(ok, err):
@@ -75,6 +79,8 @@ def _values_of_named(of: WitType) -> st.SearchStrategy[Any]:
             return st.one_of([st.tuples(st.just(name), values_of(payload)) for name, payload in cases])
         case EnumType(names):
             return st.sampled_from(names)
+        case FlagsType(names):
+            return st.frozensets(st.sampled_from(names))
         case _:
             raise TypeError(of)
 
@@ -97,3 +103,11 @@ def _scalars(name: str) -> st.SearchStrategy[Any]:
 def typed_values(max_leaves: int = 6) -> st.SearchStrategy[tuple[WitType, Any]]:
     """A type and a value of it."""
     return types(max_leaves).flatmap(lambda of: st.tuples(st.just(of), values_of(of)))
+
+
+def deep_values(depth: int = 5) -> st.SearchStrategy[tuple[WitType, Any]]:
+    """A type that is up to that many levels deep, and a value of it."""
+    of: st.SearchStrategy[WitType] = st.sampled_from(SCALARS).map(Scalar) | st.just(BYTES)
+    for _ in range(depth - 1):
+        of = st.one_of(of, _compound(of, most=3))
+    return of.flatmap(lambda of: st.tuples(st.just(of), values_of(of)))

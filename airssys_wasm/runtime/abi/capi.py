@@ -8,7 +8,7 @@ Source: wasmtime's C API headers, `wasmtime/async.h` and `wasmtime/component/*.h
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_bool, c_char_p, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import c_bool, c_char_p, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Final
 
 from wasmtime import _bindings, _ffi
@@ -69,6 +69,26 @@ future_delete = _function("wasmtime_call_future_delete", None, c_void_p, quick=F
 
 val_clone = _function("wasmtime_component_val_clone", None, c_void_p, c_void_p, quick=False)
 val_delete = _function("wasmtime_component_val_delete", None, c_void_p, quick=False)
+
+resource_any_clone = _function("wasmtime_component_resource_any_clone", c_void_p, c_void_p)
+resource_any_delete = _function("wasmtime_component_resource_any_delete", None, c_void_p)
+resource_any_to_host = _function("wasmtime_component_resource_any_to_host", c_void_p, c_void_p, c_void_p, c_void_p)
+resource_host_new = _function("wasmtime_component_resource_host_new", c_void_p, c_bool, c_uint32, c_uint32)
+resource_host_to_any = _function("wasmtime_component_resource_host_to_any", c_void_p, c_void_p, c_void_p, c_void_p)
+resource_host_rep = _function("wasmtime_component_resource_host_rep", c_uint32, c_void_p)
+resource_host_delete = _function("wasmtime_component_resource_host_delete", None, c_void_p)
+resource_type_new_host = _function("wasmtime_component_resource_type_new_host", c_void_p, c_uint32)
+resource_type_delete = _function("wasmtime_component_resource_type_delete", None, c_void_p)
+
+DESTRUCTOR: Final = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, c_uint32)
+"""env, context, the number that the host gave the object; 0 for no error."""
+
+linker_add_resource = _function(
+    "wasmtime_component_linker_instance_add_resource",
+    c_void_p,
+    *(c_void_p, c_char_p, c_size_t, c_void_p, DESTRUCTOR, c_void_p, c_void_p),
+)
+linker_allow_shadowing = _function("wasmtime_component_linker_allow_shadowing", None, c_void_p, c_bool)
 
 linker_root = _function("wasmtime_component_linker_root", c_void_p, c_void_p)
 linker_add_instance = _function(

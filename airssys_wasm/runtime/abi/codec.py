@@ -1,22 +1,53 @@
 """Codecs: one WIT type to and from the memory image of wasmtime's component values, made once per type.
 
-Python's forms: bool, int, float, str; `list<u8>` bytes, other lists list; record and tuple: tuple; variant: a pair
-(case, value or None); enum: str; option: None or the value; result: `Ok` or `Err`.
+| WIT | plain Python | with shapes (`shaped.py`) |
+|---|---|---|
+| bool, integers, floats, char, string | bool, int, float, str | the same |
+| `list<u8>` | bytes; any buffer is taken | the same |
+| list, tuple, map | list, tuple, dict | the same |
+| option; an option of an option | None or the value; None or `Some` | the same |
+| result | `Ok` or `Err` | the same |
+| record | a tuple of its fields | a frozen dataclass |
+| variant | a pair (case, value or None) | a frozen dataclass for each case |
+| enum | its name | a member of a StrEnum |
+| flags | a frozenset of names | a value of a Flag |
+| own, borrow | a `GuestResource`, or the host's own object (`handles.py`) | the same |
 """
 
 from collections.abc import Callable
 from ctypes import string_at
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import ENTRY_BYTES, VAL_BYTES
+from airssys_wasm.runtime.abi.compound import (
+    LIST,
+    TUPLE,
+    Mapping,
+    Option,
+    OptionOfOption,
+    Result,
+    Sequence,
+    follow,
+    lift_flags,
+    lower_flags,
+    pointer_to,
+    step,
+)
+from airssys_wasm.runtime.abi.handles import Borrow, Own
+from airssys_wasm.runtime.abi.shaped import shaped_codec_for
 from airssys_wasm.runtime.abi.types import (
     BYTES,
+    BorrowType,
     EnumType,
+    FlagsType,
     ListType,
+    MapType,
     OptionType,
+    OwnType,
     RecordType,
     ResultType,
     Scalar,
@@ -28,46 +59,19 @@ from airssys_wasm.runtime.abi.values import (
     NUMBERS,
     SIZED,
     WORDS,
-    BadValue,
     ByteList,
     Char,
     Codec,
-    Err,
     Keep,
     Number,
-    Ok,
     String,
     Value,
     address_of,
 )
 
-
-@attrs.frozen(eq=False)
-class _Sequence:
-    """A list (kind 13, any length) or a tuple (kind 15, one codec per item)."""
-
-    kind: int
-    items: tuple[Codec, ...]
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        if not isinstance(value, list | tuple):
-            raise BadValue(f"{type(value).__name__} is no list or tuple")
-        codecs = self.items * len(value) if self.kind == _LIST else self.items
-        if len(codecs) != len(value):
-            raise BadValue(f"{len(value)} items instead of {len(codecs)}")
-        data = b"".join(
-            [_step(f"[{at}]", codec, item, keep) for at, (codec, item) in enumerate(zip(codecs, value, strict=True))]
-        )
-        keep.append(data)
-        return WORDS.pack(self.kind, len(value), address_of(data), 0)
-
-    def lift(self, image: bytes) -> Value:
-        size, data = SIZED.unpack_from(image, 8)
-        raw = string_at(data, size * VAL_BYTES) if size else b""
-        images = [raw[at : at + VAL_BYTES] for at in range(0, len(raw), VAL_BYTES)]
-        if self.kind == _LIST:
-            return [self.items[0].lift(item) for item in images]
-        return tuple(codec.lift(item) for codec, item in zip(self.items, images, strict=True))
+if TYPE_CHECKING:
+    from airssys_wasm.runtime.abi.handles import Handles
+    from airssys_wasm.runtime.abi.shapes import Shapes
 
 
 @attrs.frozen(eq=False)
@@ -79,20 +83,22 @@ class _Record:
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         if not isinstance(value, tuple) or len(value) != len(self.fields):
-            raise BadValue(f"{value!r} is no tuple of {len(self.fields)} fields")
+            raise BadType(f"{shown(value)} is no tuple of {len(self.fields)} fields")
         parts = []
         for (name, name_image, codec), item in zip(self.fields, value, strict=True):
             parts.append(name_image)
-            parts.append(_step("." + name, codec, item, keep))
+            parts.append(step("." + name, codec, item, keep))
         data = b"".join(parts)
         keep.append(data)
         return WORDS.pack(14, len(self.fields), address_of(data), 0)
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         size, data = SIZED.unpack_from(image, 8)
         raw = string_at(data, size * ENTRY_BYTES)
         starts = range(ENTRY_BYTES - VAL_BYTES, len(raw), ENTRY_BYTES)
-        return tuple(field[2].lift(raw[at : at + VAL_BYTES]) for at, field in zip(starts, self.fields, strict=True))
+        return tuple(
+            field[2].lift(raw[at : at + VAL_BYTES], handles) for at, field in zip(starts, self.fields, strict=True)
+        )
 
 
 @attrs.frozen(eq=False)
@@ -102,14 +108,14 @@ class _Variant:
     def lower(self, value: Value, keep: Keep) -> bytes:
         name, payload = value if isinstance(value, tuple) and len(value) == 2 else (None, None)  # noqa: PLR2004
         if not isinstance(name, str) or name not in self.cases:
-            raise BadValue(f"{value!r} is no pair of a case ({', '.join(self.cases)}) and its value")
+            raise BadValue(f"{shown(value)} is no pair of a case ({', '.join(self.cases)}) and its value")
         data, codec = self.cases[name]
-        return WORDS.pack(16, len(data), address_of(data), _pointer(codec, payload, "." + name, keep))
+        return WORDS.pack(16, len(data), address_of(data), pointer_to(codec, payload, "." + name, keep))
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         _, size, data, pointer = WORDS.unpack(image)
         name = string_at(data, size).decode()
-        return (name, _follow(self.cases[name][1], pointer))
+        return (name, follow(self.cases[name][1], pointer, handles))
 
 
 @attrs.frozen(eq=False)
@@ -119,12 +125,25 @@ class _Enum:
     def lower(self, value: Value, keep: Keep) -> bytes:
         data = self.names.get(value) if isinstance(value, str) else None
         if data is None:
-            raise BadValue(f"{value!r} is none of {', '.join(self.names)}")
+            raise BadValue(f"{shown(value)} is none of {', '.join(self.names)}")
         return WORDS.pack(17, len(data), address_of(data), 0)
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         size, data = SIZED.unpack_from(image, 8)
         return string_at(data, size).decode()
+
+
+@attrs.frozen(eq=False)
+class _Flags:
+    names: dict[str, bytes]
+
+    def lower(self, value: Value, keep: Keep) -> bytes:
+        if not isinstance(value, frozenset | set | list | tuple):
+            raise BadType(f"{type(value).__name__} is no set of names")
+        return lower_flags(self.names, value, keep)
+
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+        return frozenset(lift_flags(image))
 
 
 @attrs.frozen(eq=False)
@@ -151,95 +170,56 @@ class Interned:
         keep.append(known)
         return known[0]
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
-        return self.codec.lift(image)
-
-
-@attrs.frozen(eq=False)
-class _Option:
-    some: Codec
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        return _NONE if value is None else WORDS.pack(18, _pointer(self.some, value, "", keep), 0, 0)
-
-    def lift(self, image: bytes) -> Value:
-        return _follow(self.some, SIZED.unpack_from(image, 8)[0])
-
-
-@attrs.frozen(eq=False)
-class _Result:
-    ok: Codec | None
-    err: Codec | None
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        if not isinstance(value, Ok | Err):
-            raise BadValue(f"{value!r} is neither Ok nor Err")
-        good = isinstance(value, Ok)
-        codec = self.ok if good else self.err
-        return WORDS.pack(19, good, _pointer(codec, value.value, ".ok" if good else ".err", keep), 0)
-
-    def lift(self, image: bytes) -> Value:
-        good, pointer = SIZED.unpack_from(image, 8)
-        if good & 0xFF:
-            return Ok(_follow(self.ok, pointer))
-        return Err(_follow(self.err, pointer))
+        return self.codec.lift(image, handles)
 
 
 _MAX_INTERNED: Final = 4096
-_NONE: Final = WORDS.pack(18, 0, 0, 0)
-_LIST: Final = 13
-_TUPLE: Final = 15
 
 
-def _step(name: str, codec: Codec, value: Value, keep: Keep) -> bytes:
-    try:
-        return codec.lower(value, keep)
-    except BadValue as exc:
-        raise exc.inside(name) from None
+def codec_for(of: WitType, *interned: WitType, shapes: "Shapes | None" = None) -> Codec:
+    """Make the codec of a type.
 
-
-def _pointer(codec: Codec | None, value: Value, name: str, keep: Keep) -> int:
-    if codec is None:
-        if value is not None:
-            raise BadValue(f"takes no value, but got {value!r}", name)
-        return 0
-    image = _step(name, codec, value, keep)
-    keep.append(image)
-    return address_of(image)
-
-
-def _follow(codec: Codec | None, pointer: int) -> Value:
-    return codec.lift(string_at(pointer, VAL_BYTES)) if codec is not None and pointer else None
-
-
-def codec_for(of: WitType, *interned: WitType) -> Codec:
-    """Make the codec of a type; `interned` are types inside it whose values come again and again.
+    Args:
+        of: the type.
+        interned: types inside it whose values come again and again.
+        shapes: the Python classes for its records, variants, enums and flags; None for the plain forms.
 
     Raises:
         TypeError: There is no codec for a type inside it; the text names that type.
     """
 
     def make(part: WitType) -> Codec:
-        codec = codec_for(part, *interned)
+        codec = codec_for(part, *interned, shapes=shapes)
         return Interned(codec) if part in interned else codec
 
+    shaped = None if shapes is None else shaped_codec_for(of, shapes, make)
+    return shaped or _plain_codec_for(of, make)
+
+
+def _plain_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:  # noqa: PLR0911 - one line a kind of type
     match of:
         case Scalar():
             return _scalar_codec(of.name)
         case ListType() if of == BYTES:
-            codec: Codec = ByteList()
+            return ByteList()
         case ListType(element):
-            codec = _Sequence(_LIST, (make(element),))
+            return Sequence(LIST, (make(element),))
         case TupleType(items):
-            codec = _Sequence(_TUPLE, tuple(map(make, items)))
-        case OptionType(some) if not isinstance(some, OptionType):
-            codec = _Option(make(some))
+            return Sequence(TUPLE, tuple(map(make, items)))
+        case MapType(key, value):
+            return Mapping(make(key), make(value))
+        case OptionType(some):
+            return (OptionOfOption if isinstance(some, OptionType) else Option)(make(some))
         case ResultType(ok, err):
-            codec = _Result(_maybe(ok, make), _maybe(err, make))
+            return Result(_maybe(ok, make), _maybe(err, make))
+        case OwnType(resource):
+            return Own(resource)
+        case BorrowType(resource):
+            return Borrow(resource)
         case _:
-            codec = _named_codec_for(of, make)
-    return codec
+            return _named_codec_for(of, make)
 
 
 def _scalar_codec(name: str) -> Codec:
@@ -263,6 +243,8 @@ def _named_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:
             return _Variant({name: (name.encode(), _maybe(payload, make)) for name, payload in cases})
         case EnumType(names):
             return _Enum({name: name.encode() for name in names})
+        case FlagsType(names):
+            return _Flags({name: name.encode() for name in names})
         case _:
             msg = f"no codec for {of}"
             raise TypeError(msg)

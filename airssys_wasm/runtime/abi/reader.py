@@ -8,12 +8,16 @@ from wasmtime import component as wt
 from wasmtime.component import _types
 
 from airssys_wasm.runtime.abi.types import (
+    BorrowType,
     EnumType,
+    FlagsType,
     FuncType,
     ListType,
     OptionType,
     OtherType,
+    OwnType,
     RecordType,
+    ResourceName,
     ResultType,
     Scalar,
     TupleType,
@@ -40,65 +44,129 @@ _SCALARS: Final = {
 
 @attrs.frozen
 class Interface:
-    """The functions of one imported or exported instance, by name; a bare function stands under the empty name."""
+    """One imported or exported instance: its functions, types and resources by name.
+
+    A bare function stands under the empty name in an interface of its own name.
+    """
 
     name: str
     functions: dict[str, FuncType] = attrs.field(factory=dict)
+    types: dict[str, WitType] = attrs.field(factory=dict)
+    resources: dict[str, ResourceName] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class World:
+    """All that a component imports and exports, by the interfaces' full names."""
+
+    imports: dict[str, Interface]
+    exports: dict[str, Interface]
+
+    @property
+    def type_names(self) -> dict[WitType, str]:
+        """What its types are called; of two types with the same content, the first one's name."""
+        names: dict[WitType, str] = {}
+        for interface in (*self.exports.values(), *self.imports.values()):
+            for name, of in interface.types.items():
+                names.setdefault(of, name)
+        return names
+
+
+def world_of(component: wt.Component, engine: Engine) -> World:
+    """Read all of a component's types."""
+    kind, reader = component.type, _Reader(engine)
+    imports = reader.interfaces(kind.imports(engine), imported=True)
+    return World(imports, reader.interfaces(kind.exports(engine), imported=False))
 
 
 def imports_of(component: wt.Component, engine: Engine) -> dict[str, Interface]:
     """What the component imports, by the interface's full name."""
-    return {name: _interface(name, item, engine) for name, item in component.type.imports(engine).items()}
+    return world_of(component, engine).imports
 
 
 def exports_of(component: wt.Component, engine: Engine) -> dict[str, Interface]:
     """What the component exports, by the interface's full name."""
-    return {name: _interface(name, item, engine) for name, item in component.type.exports(engine).items()}
+    return world_of(component, engine).exports
 
 
-def _interface(name: str, item: Any, engine: Engine) -> Interface:
-    item = _item(item)
-    if isinstance(item, _types.FuncType):
-        return Interface(name, {"": read_func(item)})
-    if not isinstance(item, _types.ComponentInstanceType):
-        return Interface(name)
-    exports = {key: _item(value) for key, value in item.exports(engine).items()}
-    return Interface(name, {key: read_func(f) for key, f in exports.items() if isinstance(f, _types.FuncType)})
+class _Reader:
+    """Reads types, and tells resources apart: two are the same one where wasmtime says so."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._resources: list[tuple[wt.ResourceType, ResourceName]] = []
+
+    def interfaces(self, items: dict[str, Any], *, imported: bool) -> dict[str, Interface]:
+        """All of one direction; what is no instance stands for itself, a type under the empty name."""
+        found = {name: _item(item) for name, item in items.items()}
+        bare = {name: item for name, item in found.items() if not isinstance(item, _types.ComponentInstanceType)}
+        world = self._interface("", bare, imported=imported)
+        interfaces = {}
+        for name, item in found.items():
+            if isinstance(item, _types.ComponentInstanceType):
+                exports = {key: _item(value) for key, value in item.exports(self._engine).items()}
+                interfaces[name] = self._interface(name, exports, imported=imported)
+            else:
+                functions = {"": world.functions[name]} if name in world.functions else {}
+                interfaces[name] = Interface(name, functions)
+        if world.types or world.resources:
+            interfaces[""] = Interface("", {}, world.types, world.resources)
+        return interfaces
+
+    def _interface(self, name: str, items: dict[str, Any], *, imported: bool) -> Interface:
+        resources = {
+            key: self._known(item, ResourceName(name, key, imported))
+            for key, item in items.items()
+            if isinstance(item, wt.ResourceType)
+        }
+        functions = {key: self._func(item) for key, item in items.items() if isinstance(item, _types.FuncType)}
+        types = {key: self._type(item) for key, item in items.items() if isinstance(item, _types.ValType)}
+        return Interface(name, functions, types, resources)
+
+    def _known(self, of: wt.ResourceType, name: ResourceName | None = None) -> ResourceName:
+        """The name that the resource had first; this one when it is new, a number when it has none."""
+        for kind, known in self._resources:
+            if kind == of:
+                return known
+        name = name or ResourceName("", f"resource-{len(self._resources)}")
+        self._resources.append((of, name))
+        return name
+
+    def _func(self, func: _types.FuncType) -> FuncType:
+        return FuncType(tuple((name, self._type(of)) for name, of in func.params), self._maybe(func.result))
+
+    def _maybe(self, of: Any) -> WitType | None:
+        return None if of is None else self._type(of)
+
+    def _type(self, of: Any) -> WitType:  # noqa: C901, PLR0911 - one line a kind of type
+        """The WIT type of a value; what no codec is made for becomes an `OtherType` that says its kind."""
+        if type(of) in _SCALARS:
+            return Scalar(_SCALARS[type(of)])
+        match of:
+            case _types.ListType():
+                return ListType(self._type(of.element))
+            case _types.OptionType():
+                return OptionType(self._type(of.payload))
+            case _types.ResultType():
+                return ResultType(self._maybe(of.ok), self._maybe(of.err))
+            case _types.TupleType():
+                return TupleType(tuple(map(self._type, of.elements)))
+            case _types.RecordType():
+                return RecordType(tuple((name, self._type(field)) for name, field in of.fields))
+            case _types.VariantType():
+                return VariantType(tuple((name, self._maybe(payload)) for name, payload in of.cases))
+            case _types.EnumType():
+                return EnumType(tuple(of.names))
+            case _types.FlagsType():
+                return FlagsType(tuple(of.names))
+            case _types.OwnType():
+                return OwnType(self._known(of.ty))
+            case _types.BorrowType():
+                return BorrowType(self._known(of.ty))
+            case _:
+                return OtherType(type(of).__name__.removesuffix("Type").lower())
 
 
 def _item(extern: Any) -> Any:
     """The item itself: wasmtime-py wraps it in an extern from version 50 on."""
     return getattr(extern, "ty", extern)
-
-
-def read_func(func: _types.FuncType) -> FuncType:
-    """The WIT type of a function."""
-    params = tuple((name, read_type(of)) for name, of in func.params)
-    return FuncType(params, _maybe(func.result))
-
-
-def _maybe(of: Any) -> WitType | None:
-    return None if of is None else read_type(of)
-
-
-def read_type(of: Any) -> WitType:  # noqa: PLR0911 - one line a kind of type
-    """The WIT type of a value; what no codec is made for becomes an `OtherType` that says its kind."""
-    if type(of) in _SCALARS:
-        return Scalar(_SCALARS[type(of)])
-    match of:
-        case _types.ListType():
-            return ListType(read_type(of.element))
-        case _types.OptionType():
-            return OptionType(read_type(of.payload))
-        case _types.ResultType():
-            return ResultType(_maybe(of.ok), _maybe(of.err))
-        case _types.TupleType():
-            return TupleType(tuple(map(read_type, of.elements)))
-        case _types.RecordType():
-            return RecordType(tuple((name, read_type(field)) for name, field in of.fields))
-        case _types.VariantType():
-            return VariantType(tuple((name, _maybe(payload)) for name, payload in of.cases))
-        case _types.EnumType():
-            return EnumType(tuple(of.names))
-        case _:
-            return OtherType(type(of).__name__.removesuffix("Type").lower())

@@ -27,7 +27,7 @@ class ListType:
 
 @attrs.frozen
 class OptionType:
-    """None or a value. An option of an option has no plain Python form and is wrapped (see codec)."""
+    """None or a value; the value of an option of an option is wrapped in `Some`."""
 
     some: "WitType"
 
@@ -87,8 +87,62 @@ class EnumType:
 
 
 @attrs.frozen
+class FlagsType:
+    """Any number of some names."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"flags {{{', '.join(self.names)}}}"
+
+
+@attrs.frozen
+class MapType:
+    """Keys with a value each; a dict in Python."""
+
+    key: "WitType"
+    value: "WitType"
+
+    def __str__(self) -> str:
+        return f"map<{self.key}, {self.value}>"
+
+
+@attrs.frozen
+class ResourceName:
+    """A resource by the interface that defines it, empty for the component itself, and its name there."""
+
+    interface: str
+    name: str
+    imported: bool = False
+    """Whether the host provides it; the component does otherwise."""
+
+    def __str__(self) -> str:
+        return f"{self.interface}#{self.name}" if self.interface else self.name
+
+
+@attrs.frozen
+class OwnType:
+    """A resource that changes hands."""
+
+    resource: ResourceName
+
+    def __str__(self) -> str:
+        return f"own<{self.resource.name}>"
+
+
+@attrs.frozen
+class BorrowType:
+    """A resource that is lent for one call."""
+
+    resource: ResourceName
+
+    def __str__(self) -> str:
+        return f"borrow<{self.resource.name}>"
+
+
+@attrs.frozen
 class OtherType:
-    """A type that no codec is made for; `name` says which."""
+    """A type that no value can be made of here: future, stream, error-context; `name` says which."""
 
     name: str
 
@@ -96,7 +150,21 @@ class OtherType:
         return self.name
 
 
-WitType = Scalar | ListType | OptionType | ResultType | TupleType | RecordType | VariantType | EnumType | OtherType
+WitType = (
+    Scalar
+    | ListType
+    | OptionType
+    | ResultType
+    | TupleType
+    | RecordType
+    | VariantType
+    | EnumType
+    | FlagsType
+    | MapType
+    | OwnType
+    | BorrowType
+    | OtherType
+)
 
 
 @attrs.frozen
@@ -127,3 +195,24 @@ def record(**fields: WitType) -> RecordType:
 def variant(**cases: WitType | None) -> VariantType:
     """Build a variant, with `_` in the case names for the `-` of WIT."""
     return VariantType(tuple((name.replace("_", "-"), of) for name, of in cases.items()))
+
+
+def parts_of(of: WitType) -> tuple[WitType, ...]:  # noqa: PLR0911 - one line a kind of type
+    """The types right inside a type."""
+    match of:
+        case ListType(element):
+            return (element,)
+        case OptionType(some):
+            return (some,)
+        case TupleType(items):
+            return items
+        case MapType(key, value):
+            return (key, value)
+        case RecordType(fields):
+            return tuple(field for _, field in fields)
+        case VariantType(cases):
+            return tuple(payload for _, payload in cases if payload is not None)
+        case ResultType(ok, err):
+            return tuple(half for half in (ok, err) if half is not None)
+        case _:
+            return ()

@@ -14,11 +14,15 @@ import struct
 import time
 from ctypes import string_at
 from struct import Struct
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
+from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import VAL_BYTES
+
+if TYPE_CHECKING:
+    from airssys_wasm.runtime.abi.handles import Handles
 
 Value = Any
 """A Python value of the form that a WIT type has; the codec checks it."""
@@ -44,32 +48,6 @@ if string_at(address_of(b"airssys"), 7) != b"airssys":  # pragma: no cover - ano
     raise ImportError(msg)
 
 
-class BadValue(ValueError):
-    """A Python value that does not fit its WIT type; `path` leads to it."""
-
-    def __init__(self, problem: str, path: str = "") -> None:
-        super().__init__(f"{path.lstrip('.')}: {problem}" if path else problem)
-        self.problem, self.path = problem, path
-
-    def inside(self, step: str) -> "BadValue":
-        """The same, seen from one level further out."""
-        return BadValue(self.problem, step + self.path)
-
-
-@attrs.frozen
-class Ok:
-    """The good half of a result."""
-
-    value: Value = None
-
-
-@attrs.frozen
-class Err:
-    """The bad half of a result."""
-
-    value: Value = None
-
-
 class Codec(Protocol):
     """One type, both ways."""
 
@@ -77,8 +55,8 @@ class Codec(Protocol):
         """Make the 32-byte image of a value; raises BadValue."""
         ...
 
-    def lift(self, image: bytes) -> Value:
-        """Read the value of an image that wasmtime made for this type."""
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+        """Read the value of an image that wasmtime made for this type, in the Store of `handles`."""
         ...
 
 
@@ -93,13 +71,14 @@ class Number:
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
         if isinstance(value, bool) is not (self.name == "bool"):
-            raise BadValue(f"{value!r} is no {self.name}")
+            raise BadType(f"{shown(value)} is no {self.name}")
         try:
             return self.layout.pack(self.kind, value)
-        except (struct.error, OverflowError) as exc:
-            raise BadValue(f"{value!r} is no {self.name}: {exc}") from None
+        except (struct.error, OverflowError, TypeError) as exc:
+            right = isinstance(value, int) or (isinstance(value, float) and self.name[0] == "f")
+            raise (BadValue if right else BadType)(f"{shown(value)} is no {self.name}: {exc}") from None
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
         return self.layout.unpack(image)[1]
 
@@ -110,11 +89,13 @@ class Char:
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
-        if not isinstance(value, str) or len(value) != 1 or "\ud800" <= value <= "\udfff":
-            raise BadValue(f"{value!r} is no Unicode scalar value")
+        if not isinstance(value, str):
+            raise BadType(f"{type(value).__name__} is no str")
+        if len(value) != 1 or "\ud800" <= value <= "\udfff":
+            raise BadValue(f"{shown(value)} is no Unicode scalar value")
         return WORDS.pack(11, ord(value), 0, 0)
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
         return chr(int.from_bytes(image[8:12], "little"))
 
@@ -125,14 +106,16 @@ class String:
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
+        if not isinstance(value, str):
+            raise BadType(f"{type(value).__name__} is no str")
         try:
-            data = value.encode()
-        except (AttributeError, UnicodeEncodeError) as exc:
+            data = str.encode(value)  # not what a subclass makes of it
+        except UnicodeEncodeError as exc:
             raise BadValue(f"no text of Unicode scalar values: {exc}") from None
         keep.append(data)
         return WORDS.pack(12, len(data), address_of(data), 0)
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
         size, data = SIZED.unpack_from(image, 8)
         return string_at(data, size).decode() if size else ""
@@ -152,20 +135,21 @@ class ByteList:
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
         if not isinstance(value, bytes | bytearray | memoryview):
-            raise BadValue(f"{type(value).__name__} is not bytes")
-        if isinstance(value, memoryview):  # whose items may be neither bytes nor in one piece
-            value = value.tobytes()
-        if len(value) > _CHUNK:
+            raise BadType(f"{type(value).__name__} is not bytes")
+        if type(value) is not bytes:  # it may change or be in pieces, its items may be larger than bytes
+            value = memoryview(value).tobytes()
+        size = len(value)
+        if size > _CHUNK:
             memory = _lowered_in_chunks(value)
             keep.append(memory)
-            return WORDS.pack(13, len(value), ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0)
-        images = bytearray(_BYTE_ITEM) * len(value)
+            return WORDS.pack(13, size, ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0)
+        images = bytearray(_BYTE_ITEM) * size
         images[8::VAL_BYTES] = value
         held = (ctypes.c_char * len(images)).from_buffer(images)
         keep.append(held)
-        return WORDS.pack(13, len(value), ctypes.addressof(held), 0)
+        return WORDS.pack(13, size, ctypes.addressof(held), 0)
 
-    def lift(self, image: bytes) -> Value:
+    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
         size, data = SIZED.unpack_from(image, 8)
         if size <= _CHUNK:
@@ -186,10 +170,10 @@ def release(keep: Keep) -> None:
     keep.clear()
 
 
-def _lowered_in_chunks(value: "bytes | bytearray | memoryview") -> mmap.mmap:
+def _lowered_in_chunks(value: bytes) -> mmap.mmap:
     """The images of a large list, in anonymous memory that is not cleared twice."""
     memory = mmap.mmap(-1, len(value) * VAL_BYTES)
-    source = memoryview(value).cast("B")
+    source = memoryview(value)
     images = bytearray(_BYTE_ITEM) * _CHUNK
     for start in range(0, len(source), _CHUNK):
         part = source[start : start + _CHUNK]

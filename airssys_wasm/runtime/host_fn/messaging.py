@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.errors import AirssysError, InvalidId, TargetNotFound
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.ports import HostState
-from airssys_wasm.runtime.abi.values import Err, Ok
 from airssys_wasm.runtime.wit import WitId, id_from_wit, id_to_wit, messaging_error
 
 BROADCAST_SECONDS: Final = 1.0

@@ -5,9 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.errors import InvalidId
 from airssys_wasm.core.ports import HostState
-from airssys_wasm.runtime.abi.values import Err, Ok
 from airssys_wasm.runtime.wit import WitId, id_from_wit, id_to_wit, timestamp_to_wit
 
 LONGEST_SLEEP: Final = 86_400.0 * 365

@@ -6,10 +6,10 @@ In this order: is it allowed, can the key be one, then the store; the first that
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
+from airssys_wasm.core.calls import Err, Ok
 from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.core.storage import Storage, key_bytes
-from airssys_wasm.runtime.abi.values import Err, Ok
 from airssys_wasm.runtime.wit import storage_error
 
 MOST_HANDED_OVER: Final = 2_700_000

@@ -1,0 +1,26 @@
+"""WIT names as Python names: `first-name` is `first_name`, `FirstName` or `FIRST_NAME` (pure).
+
+No two WIT names of one scope differ by case alone, so that none is lost on the way. What is a keyword in Python gets an
+underscore behind it.
+"""
+
+import keyword
+
+
+def snake(name: str) -> str:
+    """The name of a function, parameter or field."""
+    return _free(name.replace("-", "_").lower())
+
+
+def pascal(name: str) -> str:
+    """The name of a type."""
+    return _free("".join(word[:1].upper() + word[1:].lower() for word in name.split("-")))
+
+
+def upper(name: str) -> str:
+    """The name of a member of an enum or of flags."""
+    return name.replace("-", "_").upper()
+
+
+def _free(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name

@@ -1,0 +1,94 @@
+r"""The Python classes of one component's records, variants, enums and flags (pure).
+
+| WIT | class | made of |
+|---|---|---|
+| `record point {x: s32, first-name: string}` | `Point` | a frozen dataclass with `x` and `first_name` |
+| `variant shape {circle(f64), none}` | `ShapeCircle`, `ShapeNone` | a frozen dataclass each: `tag`, `value` |
+| `enum colour {deep-red}` | `Colour` | a StrEnum: `Colour.DEEP_RED == "deep-red"` |
+| `flags may {read, write}` | `May` | a Flag: `May.READ \| May.WRITE` |
+
+Classes are found by the type's content: two types of one component that have the same are one.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Mapping
+from typing import Any, cast, final
+
+import attrs
+
+from airssys_wasm.runtime.abi.names import pascal, snake, upper
+from airssys_wasm.runtime.abi.types import EnumType, FlagsType, RecordType, VariantType, WitType
+
+Named = RecordType | VariantType | EnumType | FlagsType
+"""The types that have a class."""
+
+ANONYMOUS: Mapping[type, str] = {RecordType: "Record", VariantType: "Variant", EnumType: "Enum", FlagsType: "Flags"}
+"""The class names of types that nobody gave a name."""
+
+
+@final
+@attrs.define(eq=False)
+class Shapes:
+    """Makes each class when it is first asked for.
+
+    Args:
+        names: what the types are called in WIT.
+        given: classes that are there already, such as those of a module that `airssys-wasm types` wrote.
+    """
+
+    names: Mapping[WitType, str] = attrs.field(factory=dict)
+    given: Mapping[str, type] = attrs.field(factory=dict)
+    _records: dict[WitType, type] = attrs.field(factory=dict, init=False)
+    _cases: dict[WitType, dict[str, type]] = attrs.field(factory=dict, init=False)
+
+    def class_of(self, of: RecordType | EnumType | FlagsType) -> type:
+        """The class of a record, an enum or flags."""
+        if of not in self._records:
+            name = self._name(of)
+            self._records[of] = self.given.get(name) or _MAKERS[type(of)](name, of)
+        return self._records[of]
+
+    def cases_of(self, of: VariantType) -> dict[str, type]:
+        """The classes of a variant's cases, by the cases' names."""
+        if of not in self._cases:
+            base = self._name(of)
+            self._cases[of] = {case: self._case(base + pascal(case), case, payload) for case, payload in of.cases}
+        return self._cases[of]
+
+    def _case(self, name: str, case: str, payload: WitType | None) -> type:
+        name = name.rstrip("_")
+        return self.given.get(name) or case_class(name, case, has_value=payload is not None)
+
+    def _name(self, of: Named) -> str:
+        return pascal(self.names.get(of) or ANONYMOUS[type(of)])
+
+
+def record_class(name: str, of: RecordType) -> type:
+    """A frozen dataclass with the record's fields."""
+    return _frozen(name, [(snake(field), Any) for field, _ in of.fields])
+
+
+def case_class(name: str, case: str, *, has_value: bool) -> type:
+    """A frozen dataclass for a case of a variant: `tag` is its WIT name, `value` what it holds if it can."""
+    fields = [("value", Any)] if has_value else []
+    return _frozen(name, fields, {"tag": case})
+
+
+def enum_class(name: str, of: EnumType) -> type:
+    """A StrEnum whose values are the WIT names."""
+    make: Any = enum.StrEnum
+    return cast("type", make(name, [(upper(member), member) for member in of.names]))
+
+
+def flags_class(name: str, of: FlagsType) -> type:
+    """A Flag with a bit for each name, in order."""
+    make: Any = enum.Flag
+    return cast("type", make(name, [(upper(member), 1 << bit) for bit, member in enumerate(of.names)]))
+
+
+def _frozen(name: str, fields: Iterable[tuple[str, Any]], namespace: dict[str, Any] | None = None) -> type:
+    return dataclasses.make_dataclass(name, fields, namespace=namespace, frozen=True, slots=True)
+
+
+_MAKERS: Mapping[type, Any] = {RecordType: record_class, EnumType: enum_class, FlagsType: flags_class}
