@@ -236,7 +236,7 @@ async def test_an_answer_of_another_type_ends_the_guest(monkeypatch: pytest.Monk
     monkeypatch.setattr(services, "current_time_millis", wrong)
     async with WasmtimeEngine() as engine:
         handle = await engine.load_component(GUEST, binary("hostile"))
-        with pytest.raises(HostFunctionError, match="current-time-millis failed: BadValue"):
+        with pytest.raises(HostFunctionError, match=r"current-time-millis failed: Bad(Value|Type)"):
             await engine.call_handle_message(handle, message(b"millis"))
 
 
