@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from airssys_wasm import ActorHandle, ActorStopped, ActorSystem, AirssysError, ComponentId, Limits
-from benchmarks.harness import GUESTS, show, table, write
+from benchmarks.harness import GUESTS, QUICK, show, table, write
 
-SCENE_SECONDS = 4.0
+SCENE_SECONDS = 0.4 if QUICK else 4.0
 WINDOW = 0.01
 MIB = 1 << 20
 

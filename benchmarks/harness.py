@@ -46,7 +46,7 @@ class Figure:
 
 @attrs.frozen
 class Target:
-    """A question that has a number for an answer, and what the answer should be at most, or at least.
+    """A question that has a number for an answer, and what the answer should be at most, or at least; None: any.
 
     `reached` allows for nothing: noise is the reader's to judge, by the spread.
     """
@@ -54,13 +54,15 @@ class Target:
     question: str
     peer: str
     value: float
-    bound: float
+    bound: float | None
     at_most: bool = True
     unit: str = "times"
 
     @property
     def reached(self) -> bool:
         """Whether the bound is kept."""
+        if self.bound is None:
+            return True
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
@@ -119,6 +121,8 @@ def tell(name: str, results: Any, targets: Sequence[Target]) -> None:
 
 def bound_of(target: Target) -> str:
     """A target in words."""
+    if target.bound is None:
+        return "to be known"
     return f"{'at most' if target.at_most else 'at least'} {target.bound:g} {target.unit}"
 
 

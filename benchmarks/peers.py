@@ -111,7 +111,7 @@ class ExtismEcho:
     """A plugin of core WebAssembly, called on the spot; no actor, no time limit."""
 
     def __init__(self) -> None:
-        self._plugin = extism.Plugin(wasmtime.wat2wasm(EXTISM_ECHO))
+        self._plugin = extism.Plugin(bytes(wasmtime.wat2wasm(EXTISM_ECHO)))
 
     def echo(self, payload: bytes) -> bytes:
         """One call."""

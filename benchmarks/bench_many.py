@@ -1,0 +1,97 @@
+"""What does it take to keep 20,000 actors, and what does an ask cost among them? Beside ourselves with ten.
+
+Loads echo actors until there are so many, or until the system refuses; then each gets a message. Counted: resident
+memory and memory maps each, seconds each, and the ask of a hot set of ten actors before and after.
+"""
+
+import gc
+import itertools
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from airssys_wasm import ActorHandle, ActorSystem, AirssysError, ComponentId, Limits
+from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.system.bench_gauges import resident_bytes
+from benchmarks.harness import GUESTS, QUICK, Contestant, Figure, Target, race, run_main, show, table, tell
+
+WANTED = 1_000 if QUICK else 20_000
+HOT = 10
+KIB = 1024
+PAYLOAD = os.urandom(64)
+
+
+def maps() -> int:
+    """Memory maps of this process."""
+    return Path("/proc/self/maps").read_bytes().count(b"\n")
+
+
+def hot_set(actors: list[ActorHandle]) -> Contestant:
+    """Ask the same few in turn."""
+    turn = itertools.cycle(actors[:HOT])
+
+    async def contestant(count: int) -> None:
+        for _ in range(count):
+            await next(turn).ask(PAYLOAD)
+
+    return contestant
+
+
+async def fill(system: ActorSystem, compiled: CompiledComponent, actors: list[ActorHandle]) -> str:
+    """Load until there are enough; why not, if so."""
+    try:
+        for number in range(len(actors), WANTED):
+            # As bench_call's echo, but promising less: what is promised is address space, not memory.
+            limits = Limits(max_memory_bytes=4 << 20)
+            actors.append(await system.load(ComponentId("bench", "echo", str(number)), compiled, limits=limits))
+    except (AirssysError, MemoryError) as exc:
+        return f"{type(exc).__name__}: {exc}"
+    return ""
+
+
+async def measure() -> tuple[dict[str, Any], Figure, Figure]:
+    """The whole experiment in one system."""
+    async with ActorSystem(stop_timeout=120) as system:
+        compiled = await system.compile(GUESTS / "echo.wasm")
+        actors = [await system.load(ComponentId("bench", "echo", str(n)), compiled) for n in range(HOT)]
+        few = (await race({"ask": hot_set(actors)}))["ask"]
+        gc.collect()
+        resident, mapped, began = resident_bytes(), maps(), time.perf_counter()
+        refusal = await fill(system, compiled, actors)
+        seconds, added = time.perf_counter() - began, max(1, len(actors) - HOT)
+        gc.collect()
+        gc.freeze()
+        loaded, mapped = resident_bytes(), maps() - mapped
+        for actor in actors:
+            assert await actor.ask(PAYLOAD) == PAYLOAD
+        many = (await race({"ask": hot_set(actors)}))["ask"]
+        results = {
+            "actors": len(actors),
+            "refusal": refusal,
+            "kib_loaded": (loaded - resident) / added / KIB,
+            "kib_after_a_message": (resident_bytes() - resident) / added / KIB,
+            "maps": mapped / added,
+            "us_to_load": seconds / added * 1e6,
+        }
+        gc.unfreeze()
+    return results, few, many
+
+
+async def main() -> None:
+    """Run, print the tables, write the JSON."""
+    results, few, many = await measure()
+    results |= {"hot_ask_us_with_10": few.median, "hot_ask_us_with_all": many.median}
+    show(table(("live actors", "figure"), list(results.items())))
+    live = f"{WANTED:,} live actors"
+    targets = [
+        Target(live, "as many as wanted", results["actors"], WANTED, at_most=False, unit="actors"),
+        Target(f"{live}: resident each, loaded", "-", results["kib_loaded"], 25, unit="KiB"),
+        Target(f"{live}: resident each, after a message", "-", results["kib_after_a_message"], 30, unit="KiB"),
+        Target(f"{live}: ask of a hot set of {HOT}", f"with {HOT} loaded", many.median / few.median, 1.3),
+    ]
+    tell("many", results, targets)
+
+
+if __name__ == "__main__":
+    run_main(main)
