@@ -49,9 +49,9 @@ from airssys_wasm import (
 )
 from airssys_wasm.core.limits import MIB
 from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.testing.leaks import Snapshot, left_behind
 from benchmarks.harness import show, table
 from benchmarks.hostile_mutants import SEEDS, made, wasm_tools
-from tests.leaks import Snapshot, left_behind
 
 KINDS = ("bytes", "sections", "mutate", "smith")
 CONTROL = "control"

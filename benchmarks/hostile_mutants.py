@@ -70,11 +70,16 @@ def changed(content: bytearray, dice: random.Random) -> bytearray:
     return content
 
 
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """A component changed anywhere but in its header."""
+    return data[:8] + bytes(changed(bytearray(data[8:]), dice))
+
+
 def made(kind: str, seed: str, dice: random.Random, tools: str | None) -> bytes | None:
     """One hostile component; None when the tool has none for these dice."""
     data = wat.lifecycle() if seed == "lifecycle" else (GUESTS / f"{seed}.wasm").read_bytes()
     if kind == "bytes":
-        return data[:8] + bytes(changed(bytearray(data[8:]), dice))
+        return mutated(data, dice)
     if kind == "sections":
         _, start, end = dice.choice(list(sections(data)))
         return data[:start] + bytes(changed(bytearray(data[start:end]), dice)) + data[end:]

@@ -26,12 +26,12 @@ import attrs
 
 from airssys_wasm import ActorSystem, DeadLetter, DeadLetterReason, SystemStatistics, WasmtimeEngine
 from airssys_wasm.system.events import Stream
+from airssys_wasm.testing.leaks import Snapshot, left_behind, resident_bytes
 from benchmarks.harness import GUESTS, show
 from benchmarks.soak_driver import Driver
 from benchmarks.soak_host import WatchedHost
 from benchmarks.soak_ledger import HANDLED, Ledger
 from benchmarks.soak_plan import Plan
-from tests.leaks import Snapshot, left_behind, resident_bytes
 
 MOST_LETTERS = 1_000_000
 """That the reader of dead letters holds, far more than a burst of them."""

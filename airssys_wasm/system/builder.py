@@ -20,6 +20,7 @@ from airssys_wasm.messaging.router import Router
 from airssys_wasm.messaging.topics import Subscriptions
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.storage import IN_MEMORY, open_storage
+from airssys_wasm.runtime.wat import assemble
 from airssys_wasm.security.audit import Audit
 from airssys_wasm.security.capabilities import StorageAction
 from airssys_wasm.security.guard import Guard
@@ -30,7 +31,7 @@ from airssys_wasm.system.admission import Admission
 from airssys_wasm.system.events import Observatory
 from airssys_wasm.system.serving import ServingHost
 
-__all__ = ["Parts", "Resources", "Settings", "WasmtimeEngine", "build", "open_resources"]
+__all__ = ["Parts", "Resources", "Settings", "WasmtimeEngine", "assemble", "build", "open_resources"]
 
 
 def _check_limits(_instance: "Settings", _attribute: "attrs.Attribute[Limits]", value: object) -> None:

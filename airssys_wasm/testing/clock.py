@@ -65,6 +65,12 @@ class ManualClock:
         self._now = end
         await settle()
 
+    async def advance_to_next(self) -> None:
+        """Move on to the earliest time that something waits for; when nothing does, stay."""
+        await settle()
+        if pending := self.pending:
+            await self.advance(max(0.0, pending[0] - self._now))
+
 
 async def settle() -> None:
     """Let everything that is ready run; nothing waits for real time."""

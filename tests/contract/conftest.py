@@ -1,22 +1,13 @@
-"""A system of its own for each test, and a compile cache of their own for all."""
+"""A system of its own for each test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from airssys_wasm import ActorSystem
-from airssys_wasm.runtime.cache import DIRECTORY_VARIABLE
 from airssys_wasm.security.sinks import MemorySink
 from tests.contract.gate import Gate
 from tests.contract.stage import Stage
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep compiled components out of the user's cache, and apart from those of other runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
-        yield
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""The system and the compile cache of the contract's tests."""
+"""The system of the contract's tests."""
 
 import asyncio
 
 import pytest
 
-from tests.contract.conftest import _own_compile_cache, stage
+from tests.contract.conftest import stage
 
-__all__ = ["_own_compile_cache", "stage"]
+__all__ = ["stage"]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from airssys_wasm import ActorSystem, Limits
+from airssys_wasm.testing.leaks import Snapshot, left_behind, live_instances, resident_bytes
 from tests.contract.stage import Actor, Stage, binary, component
-from tests.leaks import Snapshot, left_behind, live_instances, resident_bytes
 
 ACTORS: Final = 500
 CYCLES: Final = 1000

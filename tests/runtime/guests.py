@@ -1,14 +1,15 @@
 """The built guests and short ways to talk to them."""
 
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, final
 
-from airssys_wasm.core.config import Execution
+from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
-from airssys_wasm.core.ports import Outbox
+from airssys_wasm.core.ports import HostState, Outbox
 from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.store import GuestStore
 
 GUESTS: Final = Path(__file__).parent.parent / "guests"
@@ -38,8 +39,13 @@ async def said(guest: GuestStore, command: str) -> str:
     return answer.decode()
 
 
-class Start(Protocol):
-    """What the fixture `start` gives: a guest that is closed with the test."""
+@final
+class Start:
+    """What the fixture `start` gives: starts guests that are closed with the test."""
+
+    def __init__(self, engine: WasmtimeEngine) -> None:
+        self._engine = engine
+        self._guests: list[GuestStore] = []
 
     async def __call__(
         self,
@@ -53,4 +59,14 @@ class Start(Protocol):
         component: ComponentId = GUEST,
     ) -> GuestStore:
         """Compile, start and initialize a guest: a name of `tests/guests`, a binary, or a compiled component."""
-        ...
+        state = HostState(component, limits or Limits(), outbox, execution)
+        compiled = await self._engine.compile(binary(source) if isinstance(source, str) else source, state.limits)
+        guest = await self._engine.start(compiled, state)
+        self._guests.append(guest)
+        await guest.initialize(ComponentConfig.of(config, env))
+        return guest
+
+    async def aclose(self) -> None:
+        """Close the guests, the last one first."""
+        while self._guests:
+            await self._guests.pop().aclose()

@@ -14,7 +14,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.store import GuestStore
-from tests.leaks import live_instances
+from airssys_wasm.testing.leaks import live_instances
 from tests.runtime.guests import GUEST, Start, ask, binary, said
 
 LANES = pytest.mark.parametrize("execution", list(Execution))

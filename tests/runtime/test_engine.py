@@ -14,7 +14,7 @@ from airssys_wasm.core.limits import MIB, Limits
 from airssys_wasm.core.ports import GuestHost, HostState
 from airssys_wasm.runtime import machine
 from airssys_wasm.runtime.engine import WasmtimeEngine
-from tests.leaks import live_instances, resident_bytes
+from airssys_wasm.testing.leaks import live_instances, resident_bytes
 from tests.runtime.guests import GUEST, Start, ask, binary, message, said
 
 OURS = "airssys"

@@ -10,31 +10,13 @@ from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.limits import MIB, Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from benchmarks.hostile_mutants import mutated
 from tests.guests import wat
 from tests.runtime.guests import GUEST, ask, binary
 
 LIMITS = Limits(max_execution_time=0.3, max_memory_bytes=8 * MIB)
 PAYLOADS = (b"echo x", b"huge 5000", b"self-id", b"envelope", b"log info x")
 COUNT = 150
-
-
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """Some bytes changed, a piece cut out, doubled or moved; the header is left as it is."""
-    content = bytearray(data[8:])
-    for _ in range(dice.choice([1, 1, 2, 5])):
-        at, size = dice.randrange(len(content)), dice.randrange(1, 20)
-        match dice.randrange(6):
-            case 0 | 1:
-                content[at] ^= 1 << dice.randrange(8)
-            case 2:
-                content[at] = dice.choice([0, 1, 0x7F, 0x80, 0xFF])
-            case 3:
-                del content[at : at + size]
-            case 4:
-                content[at:at] = content[at : at + size]
-            case _:
-                content[at : at + size] = dice.randbytes(size)
-    return data[:8] + bytes(content)
 
 
 async def live(engine: WasmtimeEngine, data: bytes, execution: Execution) -> str:

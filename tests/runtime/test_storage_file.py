@@ -13,7 +13,7 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.storage import QuotaExceeded, StorageClaimed, StorageUnavailable, StorageUsage
 from airssys_wasm.runtime.storage import open_storage
 from airssys_wasm.runtime.storage_tables import APPLICATION_ID, SCHEMA_VERSION
-from tests.leaks import Snapshot, left_behind
+from airssys_wasm.testing.leaks import Snapshot, left_behind
 from tests.runtime.storages import KEEPER, put
 
 

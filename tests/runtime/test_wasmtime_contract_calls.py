@@ -15,7 +15,7 @@ from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import BYTES, FuncType, Scalar
 from airssys_wasm.runtime.abi.values import address_of
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
-from tests.leaks import resident_bytes
+from airssys_wasm.testing.leaks import resident_bytes
 from tests.runtime.bare import FOREVER, BareEngine, BareStore
 from tests.runtime.guests import binary
 from tests.runtime.toys import NUMBERS

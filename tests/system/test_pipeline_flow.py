@@ -16,7 +16,7 @@ from airssys_wasm.system.pipeline import Pipeline
 from airssys_wasm.system.pipeline_channel import CAPACITY_BYTES
 from airssys_wasm.system.pipeline_io import CHUNK_BYTES
 from airssys_wasm.system.pipeline_open import open_pipeline
-from tests.leaks import resident_bytes
+from airssys_wasm.testing.leaks import resident_bytes
 from tests.system.pipelines import LOGS, component, opened, results, run, write
 
 ECHO = component("x/a", "echo")
