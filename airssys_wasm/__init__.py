@@ -7,7 +7,7 @@ actor/      keeps it alive: mailbox, actor, supervisor, handle
 runtime/    runs it: the only folder that imports wasmtime
 security/   may it?: capabilities, the guard
 core/       values and words: ids, messages, limits, errors, ports
-testing/    scripted guests and a manual clock, for tests
+testing/    the test kit: fixtures, scripted guests, a manual clock
 wit/        airssys:core@1.0.0, the contract with guests
 """
 
