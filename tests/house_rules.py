@@ -30,7 +30,7 @@ ALLOWED: Final = {
     "": {"system", "core", "security", "actor"},
 }
 LAYERS: Final = set(ALLOWED) - {"", "__main__"}
-DATA_FOLDERS: Final = {"wit"}
+DATA_FOLDERS: Final = {"templates", "wit"}
 LOOP_MODULES: Final = {"anyio", "asyncio", "sniffio", "trio", "uvloop"}
 EFFECT_MODULES: Final = {"select", "selectors", "socket", "sqlite3", "subprocess", "threading", "time"}
 CORE_LIBRARIES: Final = sys.stdlib_module_names | {"attr", "attrs", PACKAGE}
@@ -215,7 +215,7 @@ def folders_stay_flat(root: Path) -> list[str]:
         parts = folder.relative_to(package).parts
         if parts[0] not in LAYERS | DATA_FOLDERS:
             problems.append(f"{folder}: is no layer")
-        elif len(parts) > 2:
+        elif len(parts) > 2 and parts[0] in LAYERS:
             problems.append(f"{folder}: a folder inside a layer has no folders")
     return problems
 
