@@ -12,6 +12,7 @@ wit/        airssys:core@1.0.0, the contract with guests
 """
 
 from airssys_wasm.actor.handle import ActorHandle as ActorHandle
+from airssys_wasm.actor.restarts import RestartPolicy as RestartPolicy
 from airssys_wasm.actor.strategies import Strategy as Strategy
 from airssys_wasm.actor.supervisor import Supervisor as Supervisor
 from airssys_wasm.actor.tree_spec import SupervisorSpec as SupervisorSpec
@@ -48,6 +49,7 @@ from airssys_wasm.core.errors import Trap as Trap
 from airssys_wasm.core.exits import ExitKind as ExitKind
 from airssys_wasm.core.exits import ExitReason as ExitReason
 from airssys_wasm.core.exits import LinkBroken as LinkBroken
+from airssys_wasm.core.health import HealthCheck as HealthCheck
 from airssys_wasm.core.ids import ComponentHandle as ComponentHandle
 from airssys_wasm.core.ids import ComponentId as ComponentId
 from airssys_wasm.core.limits import Limits as Limits
@@ -64,6 +66,7 @@ from airssys_wasm.core.observations import EventKind as EventKind
 from airssys_wasm.core.observations import MailboxStatistics as MailboxStatistics
 from airssys_wasm.core.observations import SystemStatistics as SystemStatistics
 from airssys_wasm.core.ports import ComponentMetadata as ComponentMetadata
+from airssys_wasm.core.ports import HealthStatus as HealthStatus
 from airssys_wasm.core.ports import HostState as HostState
 from airssys_wasm.core.ports import RuntimeEngine as RuntimeEngine
 from airssys_wasm.core.storage import InvalidKey as InvalidKey
@@ -123,6 +126,8 @@ __all__ = [
     "ExportNotFound",
     "FuelExhausted",
     "GuestError",
+    "HealthCheck",
+    "HealthStatus",
     "HostFunctionError",
     "HostState",
     "InstantiationFailed",
@@ -148,6 +153,7 @@ __all__ = [
     "QuotaExceeded",
     "RequestTimeout",
     "Restart",
+    "RestartPolicy",
     "Rule",
     "RuntimeEngine",
     "StorageClaimed",

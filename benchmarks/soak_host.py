@@ -67,6 +67,10 @@ class WatchedOutbox:
         self.ledger.callbacks["cancelled"] += self.ledger.requests.pop(correlation_id, None) is not None
         self.inner.cancel_request(requester, correlation_id)
 
+    def has_requests(self, requester: HostState) -> bool:
+        """Pass on."""
+        return self.inner.has_requests(requester)
+
     def forget(self, requester: HostState) -> None:
         """Pass on."""
         self.inner.forget(requester)

@@ -8,6 +8,8 @@
 |---|---|---|---|
 | an order to stop | is finished | is called | stopped |
 | an order to restart | is finished, unless it is interrupted | is called, unless interrupted | interrupted |
+| an order to sleep | there is none; one that comes first undoes the order | is called | passivated |
+| too many bad answers to `health` | there is none | is not called | crashed |
 | a trap, an answer that is too large, a bug in a host | `ComponentCrashed` | is not called | crashed |
 | `interrupt` | `ActorStopped`, or its asker has given up | is not called | interrupted |
 | `kill` | `ActorStopped` | is not called | stopped |
@@ -24,8 +26,13 @@ from typing import Final, final
 
 import anyio
 
+from airssys_wasm.actor import farewell
 from airssys_wasm.actor.child import Child, Order
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.health import UNHEALTHY
+from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.actor.passivation import PASSIVATED, has_mail
+from airssys_wasm.actor.upkeep import Upkeep
 from airssys_wasm.core.errors import (
     ActorStopped,
     ComponentCrashed,
@@ -43,17 +50,16 @@ from airssys_wasm.core.ports import Clock, Guest, GuestHost, HostState
 TURN_SECONDS: Final = 0.001
 """An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
 
-CLOSE_SECONDS: Final = 5.0
-"""How long an instance may take to give up what it holds before it is left alone and named in the log."""
-
-MAX_LOGGED_CHARS: Final = 1024
-"""Of what a guest says when something goes wrong, how much a line of the log repeats."""
-
 _LOST: Final = {
     ExitKind.CRASHED: DeadLetterReason.CRASHED,
     ExitKind.LINKED: DeadLetterReason.CRASHED,
     ExitKind.INTERRUPTED: DeadLetterReason.INTERRUPTED,
     ExitKind.STOPPED: DeadLetterReason.ACTOR_STOPPED,
+}
+
+_KILLED_TO: Final = {
+    Order.RESTART: ExitReason(ExitKind.INTERRUPTED, "killed to restart"),
+    Order.SLEEP: PASSIVATED,
 }
 
 _log: Final = logging.getLogger(__name__)
@@ -65,13 +71,15 @@ class ComponentActor:
 
     def __init__(self, child: Child, host: GuestHost, clock: Clock) -> None:
         self.ready = False
-        self._child, self._host, self._clock = child, host, clock
+        assert isinstance(child.mailbox, Mailbox)  # noqa: S101 - an actor is started when there is something to take
+        self._child, self._mailbox, self._host, self._clock = child, child.mailbox, host, clock
         self._guest: Guest | None = None
         self._current: Envelope | None = None
         self._order: Order | None = None
         self._why: ExitReason | None = None
         self._state: HostState | None = None
         self._callbacks: dict[str, Envelope] = {}
+        self._upkeep: Upkeep | None = None
         self._scope = anyio.CancelScope()
 
     @property
@@ -106,18 +114,18 @@ class ComponentActor:
                 reason = await self._live(on_ready)
             if self._scope.cancelled_caught and self._why is not None:
                 reason = self._why
-            elif self._scope.cancelled_caught and self._order is Order.RESTART:
-                reason = ExitReason(ExitKind.INTERRUPTED, "killed to restart")
+            elif self._scope.cancelled_caught and self._order is not None:
+                reason = _KILLED_TO.get(self._order, reason)
         finally:
             self._lose_current(reason)
             await self._close()
         return reason
 
     def tell(self, order: Order) -> None:
-        """Give an order: it is obeyed after the message in progress, before all others. A stop is final."""
-        if self._order is not Order.STOP:
+        """Give an order, obeyed after the message in progress, before all others. A stop is final, sleep gives way."""
+        if self._order is not Order.STOP and (self._order is None or order is not Order.SLEEP):
             self._order = order
-        self._child.mailbox.put_signal(order)
+        self._mailbox.put_signal(order)
 
     def interrupt(self, envelope: Envelope | None = None) -> bool:
         """Stop the guest in the middle of a message.
@@ -149,7 +157,10 @@ class ComponentActor:
             guest = await self._setup()
             on_ready()
             reason = await self._serve(guest)
-            await self._shutdown(guest)
+            if reason is PASSIVATED:
+                await farewell.fall_asleep(self._child, guest, self._clock, self.kill)
+            elif reason is not UNHEALTHY:
+                await farewell.say_goodbye(self._child, guest)
         except Interrupted as exc:
             return ExitReason(ExitKind.INTERRUPTED, "in the middle of a message", exc)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this actor and nobody else
@@ -163,12 +174,15 @@ class ComponentActor:
         self._guest = guest = await self._host.start(spec.compiled, state)
         self._child.metadata = await guest.initialize(spec.config)
         self.ready = True
+        if spec.health is not None or spec.passivate_after is not None:
+            self._upkeep = Upkeep(self._child, self._mailbox, state, guest, self._clock, self.tell)
+            self._upkeep.begin()
         return guest
 
     def _take_callback(self, message: ComponentMessage) -> bool:
         """Put the answer to a request of this instance into the mailbox."""
         envelope = Envelope(message, callback=True, instance=self._state)
-        taken = self._child.mailbox.put_callback(envelope)
+        taken = self._mailbox.put_callback(envelope)
         if taken and message.metadata.correlation_id is not None:
             self._callbacks[message.metadata.correlation_id] = envelope
         return taken
@@ -181,22 +195,33 @@ class ComponentActor:
 
     async def _serve(self, guest: Guest) -> ExitReason:
         """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`."""
-        mailbox, now = self._child.mailbox, time.monotonic
+        mailbox, upkeep, now = self._mailbox, self._upkeep, time.monotonic
+        wait = mailbox.wait if upkeep is None else upkeep.wait
         turn = now()
-        while self._order is None:
+        while self._order is None or self._stays_awake():
             item = mailbox.take_nowait()
             if item is None:
-                await mailbox.wait()
+                await wait()
                 turn = now()
             elif isinstance(item, Envelope):
                 await self._deliver(guest, item)
                 if now() - turn >= TURN_SECONDS:
                     await asyncio.sleep(0)
                     turn = now()
+            elif upkeep is not None and not await upkeep.check():
+                return UNHEALTHY
+        if self._order is Order.SLEEP:
+            return PASSIVATED
         if self._order is Order.RESTART:
             return ExitReason(ExitKind.INTERRUPTED, "restarted on request")
         await self._drain(guest)
         return ExitReason(ExitKind.STOPPED)
+
+    def _stays_awake(self) -> bool:
+        """Forget an order to sleep because a message came first."""
+        if self._order is Order.SLEEP and has_mail(self._child):
+            self._order = None
+        return self._order is None
 
     async def _drain(self, guest: Guest) -> None:
         """Handle what the supervisor left to be handled before the stop; nothing unless it was asked to drain."""
@@ -224,22 +249,14 @@ class ComponentActor:
         except GuestError as exc:
             child.guest_errors += 1
             level, what = (logging.WARNING, " to a callback") if envelope.callback else (logging.DEBUG, "")
-            _log.log(level, "%s answered err%s: %s", child.id, what, _line(exc))  # of a callback nobody else hears
+            _log.log(
+                level, "%s answered err%s: %s", child.id, what, farewell.line(exc)
+            )  # of a callback nobody else hears
             envelope.fail(exc)
         else:
             child.handled += 1
             envelope.answer(answer)
         self._current = None
-
-    async def _shutdown(self, guest: Guest) -> None:
-        """Let the guest say goodbye; what goes wrong changes nothing about the end."""
-        try:
-            await guest.shutdown()
-        except GuestError as exc:
-            self._child.guest_errors += 1
-            _log.warning("%s answered err to shutdown: %s", self._child.id, _line(exc))
-        except Exception as exc:  # noqa: BLE001 - it is on its way out
-            _log.warning("%s failed in shutdown: %s", self._child.id, _line(exc))
 
     def _lose_current(self, reason: ExitReason) -> None:
         """End the message in progress when the instance ended on it."""
@@ -255,20 +272,12 @@ class ComponentActor:
         child.lose(envelope, _LOST[reason.kind], error)
 
     async def _close(self) -> None:
-        """Close the guest, whatever is being cancelled; give up on it after `CLOSE_SECONDS`."""
+        """Have no more to do with anybody, and close the guest, whatever is being cancelled."""
         self._end_requests()
-        if self._guest is None:
-            return
-        with anyio.CancelScope(shield=True) as scope:
-            timer = self._clock.call_at(self._clock.time() + CLOSE_SECONDS, scope.cancel)
-            try:
-                await self._guest.aclose()
-            except Exception:  # noqa: BLE001 - logged; the actor ends as it was going to
-                _log.exception("%s could not be closed", self._child.id)
-            finally:
-                timer.cancel()
-        if scope.cancelled_caught:
-            _log.error("%s did not close within %g s and was left behind", self._child.id, CLOSE_SECONDS)
+        if self._upkeep is not None:
+            self._upkeep.end()
+        if self._guest is not None:
+            await farewell.close(self._child, self._guest, self._clock)
 
     def _end_requests(self) -> None:
         """Requests belong to the instance: no answer reaches the next one."""
@@ -277,12 +286,6 @@ class ComponentActor:
             state.take_callback = state.drop_callback = None
             if state.outbox is not None:
                 state.outbox.forget(state)
-
-
-def _line(error: Exception) -> str:
-    """A guest's words as part of one line of a log: cut, and escaped where they would start another."""
-    text = str(error)[:MAX_LOGGED_CHARS]
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _word(cause: BaseException | None) -> str:

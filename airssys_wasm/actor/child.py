@@ -1,17 +1,19 @@
 """What a supervisor keeps of one component, from its load until it is gone: it outlives every instance."""
 
-import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import attrs
 
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
+from airssys_wasm.actor.waiters import Waiters
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.errors import (
     ActorStopped,
@@ -22,14 +24,24 @@ from airssys_wasm.core.errors import (
     InstantiationFailed,
 )
 from airssys_wasm.core.exits import ExitReason
+from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
-from airssys_wasm.core.observations import ActorState, ActorStatistics, DeadLetter, DeadLetterReason, Event, Observer
-from airssys_wasm.core.ports import ComponentMetadata, HostState, Outbox, Timer
+from airssys_wasm.core.observations import (
+    ActorState,
+    ActorStatistics,
+    DeadLetter,
+    DeadLetterReason,
+    Event,
+    EventKind,
+    Observer,
+)
+from airssys_wasm.core.ports import Clock, ComponentMetadata, HostState, Outbox, Timer
 from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 if TYPE_CHECKING:
     from airssys_wasm.actor.actor import ComponentActor
+    from airssys_wasm.actor.passivation import AsleepMailbox
     from airssys_wasm.actor.tree_leaf import Leaf
 
 Shutdown = Literal["brutal", "infinite"] | float
@@ -39,11 +51,17 @@ DEFAULT_SHUTDOWN: Final = 5.0
 """Seconds for the message in progress and the guest's `shutdown` together; OTP's default for a worker."""
 
 
+CheckRoom = Callable[[ComponentId, Limits], None]
+"""Raises InstantiationFailed when a component that slept may not have its memory back now."""
+
+
 class Order(StrEnum):
-    """What a supervisor tells an actor through the mailbox, ahead of all messages."""
+    """What an actor is told through the mailbox, ahead of all messages."""
 
     STOP = "stop"
     RESTART = "restart"
+    SLEEP = "sleep"
+    CHECK = "check"
 
 
 def check_shutdown(_instance: object, _attribute: object, value: Shutdown) -> None:
@@ -75,6 +93,12 @@ class ChildSpec:
     policy: RestartPolicy = attrs.field(factory=RestartPolicy)
     execution: Execution = Execution.AUTO
     shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=check_shutdown)
+    health: HealthCheck | None = attrs.field(default=None, validator=check_health)
+    """None: it is never asked."""
+    passivate_after: float | None = attrs.field(default=None, validator=check_passivate_after)
+    """Seconds without a message after which it gives up its instance until there is one; None: never."""
+    check_room: CheckRoom | None = attrs.field(default=None, repr=False)
+    """Asked before it is revived; None: there is always room."""
     outbox: Outbox | None = attrs.field(default=None, repr=False)
     storage: Storage | None = attrs.field(default=None, repr=False)
     authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
@@ -102,40 +126,6 @@ class Unobserved:
 
 
 @final
-class Waiters:
-    """Those who wait for the same thing; one that gives up takes nothing from the others."""
-
-    def __init__(self) -> None:
-        self._futures: dict[asyncio.Future[None], None] = {}
-
-    def __len__(self) -> int:
-        return len(self._futures)
-
-    def join(self) -> "asyncio.Future[None]":
-        """A future of one's own."""
-        future = asyncio.get_running_loop().create_future()
-        self.add(future)
-        return future
-
-    def add(self, future: "asyncio.Future[None]") -> None:
-        """Complete this future too, unless whoever waits for it gives up."""
-        self._futures[future] = None
-        future.add_done_callback(self._leave)
-
-    def settle(self, error: BaseException | None = None) -> None:
-        """It has come, or it never will."""
-        futures, self._futures = self._futures, {}
-        for future in futures:
-            if not future.done() and error is None:
-                future.set_result(None)
-            elif not future.done() and error is not None:
-                future.set_exception(error)
-
-    def _leave(self, future: "asyncio.Future[None]") -> None:
-        self._futures.pop(future, None)
-
-
-@final
 @attrs.define(eq=False)
 class Child:
     """One component under a supervisor: its address, its mailbox and counters, and its present actor if it has one."""
@@ -143,7 +133,7 @@ class Child:
     spec: ChildSpec
     handle: ComponentHandle
     observer: Observer = attrs.field(repr=False)
-    mailbox: Mailbox[Order] = attrs.field(init=False, repr=False)
+    mailbox: "Mailbox[Order] | AsleepMailbox" = attrs.field(init=False, repr=False)
     state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
     metadata: ComponentMetadata = attrs.field(factory=ComponentMetadata, init=False, repr=False)
     actor: "ComponentActor | None" = attrs.field(default=None, init=False, repr=False)
@@ -155,6 +145,9 @@ class Child:
     """Why its supervisor has it end, to start it again later; None while it has no part in such a thing."""
     ran: bool = attrs.field(default=False, init=False, repr=False)
     """Whether the instance that ended last had initialized."""
+    unrevived: bool = attrs.field(default=False, init=False, repr=False)
+    """Whether it has had no instance that initialized since it last fell asleep."""
+    health: HealthRecord = attrs.field(factory=HealthRecord, init=False, repr=False)
     reason: ExitReason | None = attrs.field(default=None, init=False)
     drain: bool = attrs.field(default=False, init=False, repr=False)
     """Whether what waits in the mailbox is handled before it is stopped for good."""
@@ -163,6 +156,8 @@ class Child:
     guest_errors: int = attrs.field(default=0, init=False, repr=False)
     crashes: int = attrs.field(default=0, init=False, repr=False)
     restarts: int = attrs.field(default=0, init=False, repr=False)
+    passivations: int = attrs.field(default=0, init=False, repr=False)
+    revivals: int = attrs.field(default=0, init=False, repr=False)
     guest_time: float = attrs.field(default=0.0, init=False, repr=False)
     fuel: int = attrs.field(default=0, init=False, repr=False)
     starting: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
@@ -181,10 +176,16 @@ class Child:
         """Whether nothing of it is left."""
         return self.state is ActorState.STOPPED
 
-    def open_mailbox(self) -> None:
+    @property
+    def holds_memory(self) -> bool:
+        """Whether the memory it may use is kept for it; not while it sleeps, nor until it is revived after that."""
+        return self.actor is not None or not self.unrevived
+
+    def open_mailbox(self) -> Mailbox[Order]:
         """Accept messages, for the first time or again."""
         limits = self.spec.limits
-        self.mailbox = Mailbox(self.id, limits.mailbox_capacity, limits.mailbox_bytes)
+        self.mailbox = mailbox = Mailbox[Order](self.id, limits.mailbox_capacity, limits.mailbox_bytes)
+        return mailbox
 
     def close_mailbox(self, reason: ExitReason) -> None:
         """Accept no more; each message that waits ends as `ActorStopped`."""
@@ -206,6 +207,36 @@ class Child:
         """Take a step of the lifecycle table."""
         self.state = advance(self.state, event)
 
+    def tell(self, kind: EventKind, reason: ExitReason | None = None, attempt: int = 0, delay: float = 0.0) -> None:
+        """Tell observers."""
+        self.observer.event(Event(kind, self.id, reason, attempt, delay))
+
+    def kill_after_grace(self, clock: Clock) -> None:
+        """Bound the message in progress and `shutdown` together."""
+        actor, grace = self.actor, self.spec.shutdown
+        if actor is None or grace == "infinite":
+            return
+        if grace == "brutal":
+            actor.kill()
+        else:
+            self.cancel_timer()
+            self.timer = clock.call_at(clock.time() + float(grace), actor.kill)
+
+    def abandon(self, reason: ExitReason) -> None:
+        """Nobody looks after it any more: let nobody wait for what will not come."""
+        self.cancel_timer()
+        self.state = ActorState.STOPPED
+        self.close_mailbox(reason)
+        self.starting.settle(ActorStopped(self.id, reason))
+        self.ending.settle()
+
+    def lose_actor(self, actor: "ComponentActor") -> None:
+        """Its actor has ended; keep what that has spent."""
+        self.cancel_timer()
+        self.actor, self.ran = None, actor.ready
+        self.guest_time += actor.guest_time
+        self.fuel += actor.fuel
+
     def cancel_timer(self) -> None:
         """Forget the back-off or the grace period that is running."""
         if self.timer is not None:
@@ -225,6 +256,11 @@ class Child:
             guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
             metadata=self.metadata,
             fuel=self.fuel + (self.actor.fuel if self.actor is not None else 0),
+            ready=self.actor is not None and self.actor.ready,
+            health=self.health.status,
+            bad_answers=self.health.bad,
+            passivations=self.passivations,
+            revivals=self.revivals,
         )
 
 

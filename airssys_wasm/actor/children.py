@@ -7,17 +7,20 @@
 | ended | starting | gone, with the error for who loaded it |
 | ended | running, restarting | what the plan says: again after a delay, failed, or gone |
 | ended | stopping | gone |
+| ended | any, because nobody needed it | asleep, until it is needed: `passivation.py` |
 | ended | of a tree | what its supervisor in the tree decides, `tree.py` |
 | hold | running | has the actor end as for a restart, which its supervisor will begin |
 | ended | stopped | nothing: the supervisor itself was cancelled |
 | restart | running | has the actor end as interrupted |
 | restart | restarting | starts at once instead of after the delay |
+| restart | asleep | revives it |
 | restart | failed | opens a new mailbox, forgets the restarts, starts |
 | stop | running | has the actor stop; kills it when the grace period is over |
 | stop | any other | kills the actor if there is one, gone |
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
@@ -25,16 +28,17 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 from anyio.abc import TaskGroup
 
+from airssys_wasm.actor import passivation
 from airssys_wasm.actor.actor import ComponentActor
 from airssys_wasm.actor.child import Child, ChildSpec, Order, start_error
-from airssys_wasm.actor.lifecycle import LifecycleEvent
+from airssys_wasm.actor.lifecycle import LifecycleEvent, end_event
 from airssys_wasm.actor.registry import Registry
-from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, RestartWindow, plan
+from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, RestartWindow, Sleep, plan
 from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.observations import ActorState, Event, EventKind, Observer
+from airssys_wasm.core.observations import ActorState, EventKind, Observer
 from airssys_wasm.core.ports import Clock, GuestHost
 
 if TYPE_CHECKING:
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
     from airssys_wasm.actor.tree_root import Tree
 
 UNLOADED: Final = ExitReason(ExitKind.STOPPED, "on request")
-_TOLD: Final = {ExitKind.CRASHED: EventKind.CRASHED, ExitKind.LINKED: EventKind.LINKED}
 ABANDONED: Final = ExitReason(ExitKind.STOPPED, "its supervisor was cancelled")
 
 
@@ -86,8 +89,16 @@ class Children:
             return
         child.cancel_timer()
         child.restarts += child.state is ActorState.RESTARTING
+        self.launch(child)
+
+    def launch(self, child: Child) -> None:
+        """Start an actor, unless there is no room for it after its sleep: that is a start which fails."""
+        refused = passivation.refusal(child)
         child.actor = actor = ComponentActor(child, self.host, self.clock)
-        self.group.start_soon(self._run, child, actor, name=f"{child.handle}")
+        if refused is None:
+            self.group.start_soon(self._run, child, actor, name=f"{child.handle}")
+        else:
+            self.post(partial(self.ended, child, actor, refused))
 
     async def _run(self, child: Child, actor: ComponentActor) -> None:
         """Live as a task; how it ended goes into the inbox. Code that cancels its own task ends its own actor."""
@@ -106,42 +117,42 @@ class Children:
         child.move(LifecycleEvent.STARTED)
         if child.state is ActorState.RUNNING:
             self.registry.add(child)
-            self._tell(child, EventKind.STARTED)
+            child.tell(EventKind.REVIVED if child.unrevived else EventKind.STARTED)
+            child.unrevived = False
             child.starting.settle()
             if child.leaf is not None:
                 child.leaf.has_started()
 
     def ended(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
         """An actor has ended, its guest is closed."""
-        child.cancel_timer()
-        child.actor, child.ran = None, actor.ready
-        child.guest_time += actor.guest_time
-        child.fuel += actor.fuel
+        child.lose_actor(actor)
         if child.state is ActorState.STOPPED:
             return
         if child.state is ActorState.STOPPING:
             self._gone(child, child.reason or UNLOADED)
             return
         child.crashes += actor.ready and reason.kind is ExitKind.CRASHED
+        reason = passivation.reason_of(child, reason)
         error = None if actor.ready else start_error(child, reason)
         if child.state is ActorState.STARTING:
             self._gone(child, reason, error)
         else:
-            child.move(_end_event(actor, reason))
-            kind = _TOLD.get(reason.kind, EventKind.INTERRUPTED)
+            child.move(end_event(reason.kind, ready=actor.ready))
+            kind = EventKind(reason.kind)
             if child.held is not None and reason.kind is ExitKind.INTERRUPTED:
                 reason = child.held
-            self._tell(child, kind, reason)
+            child.tell(kind, reason)
             if error is not None and child.held is None:
                 child.starting.settle(error)
-        if child.leaf is not None:
+        if child.leaf is not None and reason.kind is not ExitKind.PASSIVATED:
             child.leaf.has_ended(reason, error)
         elif not child.gone:
             self._follow(child, reason)
 
     def _follow(self, child: Child, reason: ExitReason) -> None:
         """Carry out what the plan says."""
-        match plan(child.spec.policy, child.window, reason, self.clock.time()):
+        roll = random.random()  # noqa: S311 - spreads restarts, guards nothing
+        match plan(child.spec.policy, child.window, reason, self.clock.time(), roll=roll):
             case RestartAfter(delay, attempt, window):
                 child.window = window
                 self.announce(child, reason, attempt, delay)
@@ -152,15 +163,17 @@ class Children:
                 self.on_failed(child.id, failed)
             case Gone():
                 self._gone(child, reason)
+            case Sleep():
+                passivation.lay_down(self, child)
 
     def fail(self, child: Child, failed: ExitReason) -> None:
         """Keep its id and nothing else; of one that has failed or is gone already, nobody waits for a start."""
-        if child.state is not ActorState.RESTARTING:
+        if child.state not in {ActorState.RESTARTING, ActorState.ASLEEP}:
             child.starting.settle(ActorStopped(child.id, child.reason or failed))
             return
         child.move(LifecycleEvent.GIVE_UP)
         child.close_mailbox(failed)
-        self._tell(child, EventKind.FAILED, failed)
+        child.tell(EventKind.FAILED, failed)
         child.starting.settle(ActorStopped(child.id, failed))
         child.ending.settle()
 
@@ -179,9 +192,11 @@ class Children:
                 child.actor.tell(Order.RESTART)
                 child.actor.interrupt()
                 if child.timer is None:  # of an earlier restart: its time is not prolonged
-                    self._kill_after_grace(child)
+                    child.kill_after_grace(self.clock)
             case ActorState.RESTARTING | ActorState.FAILED if child.actor is None and child.leaf is not None:
                 child.leaf.hurry()
+            case ActorState.ASLEEP:
+                passivation.wake(self, child)
             case ActorState.RESTARTING if child.actor is None:
                 self.begin(child)
             case ActorState.FAILED:
@@ -190,8 +205,10 @@ class Children:
                 child.starting.settle(ActorStopped(child.id, child.reason))
 
     def begin_again(self, child: Child) -> None:
-        """Start an actor, also of a child that has failed: with a new mailbox and its restarts forgotten."""
+        """Start an actor; of a child that has failed: with all forgotten. One that sleeps unwanted sleeps on."""
         child.held = None
+        if child.state is ActorState.ASLEEP and passivation.is_wanted(child):
+            passivation.revive(self, child)
         if child.state is ActorState.FAILED:
             child.open_mailbox()
             child.window, child.reason = RestartWindow(), None
@@ -207,7 +224,7 @@ class Children:
         if now or child.state is not ActorState.RUNNING:
             child.actor.kill()
         elif child.timer is None:  # of an earlier restart: its time is not prolonged
-            self._kill_after_grace(child)
+            child.kill_after_grace(self.clock)
 
     def stop(self, child: Child, reason: ExitReason = UNLOADED) -> None:
         """Have it end for good; nothing when that is under way."""
@@ -223,7 +240,7 @@ class Children:
             else:
                 child.reason = reason
                 child.backlog.extend(child.mailbox.close(reason))
-            self._kill_after_grace(child)
+            child.kill_after_grace(self.clock)
         else:
             self.kill(child, reason)
 
@@ -239,17 +256,6 @@ class Children:
         else:
             self._gone(child, reason)
 
-    def _kill_after_grace(self, child: Child) -> None:
-        """Bound the message in progress and `shutdown` together."""
-        actor, grace = child.actor, child.spec.shutdown
-        if actor is None or grace == "infinite":
-            return
-        if grace == "brutal":
-            actor.kill()
-        else:
-            child.cancel_timer()
-            child.timer = self.clock.call_at(self.clock.time() + float(grace), actor.kill)
-
     def _gone(self, child: Child, reason: ExitReason, error: BaseException | None = None) -> None:
         """Nothing of it is left but what others still hold."""
         was_known = self.registry.find(child.handle) is child
@@ -259,7 +265,7 @@ class Children:
         self.all.pop(child, None)
         self.tops.pop(child, None)
         if was_known:
-            self._tell(child, EventKind.STOPPED, reason)
+            child.tell(EventKind.STOPPED, reason)
         child.starting.settle(error or ActorStopped(child.id, reason))
         child.ending.settle()
         if child.leaf is not None:
@@ -268,12 +274,8 @@ class Children:
     def abandon(self) -> None:
         """The supervisor itself is being torn down: let nobody wait for what will not come."""
         for child in tuple(self.all):
-            child.cancel_timer()
-            child.state = ActorState.STOPPED
-            child.close_mailbox(ABANDONED)
+            child.abandon(ABANDONED)
             self.registry.remove(child)
-            child.starting.settle(ActorStopped(child.id, ABANDONED))
-            child.ending.settle()
         for top in tuple(self.tops):
             if not isinstance(top, Child):
                 top.abandon(ABANDONED)
@@ -283,15 +285,4 @@ class Children:
     def announce(self, child: Child, reason: ExitReason, attempt: int, delay: float) -> None:
         """Tell observers that it is going to be started again."""
         if child.state in {ActorState.RESTARTING, ActorState.FAILED}:
-            self._tell(child, EventKind.RESTARTING, reason, attempt, delay)
-
-    def _tell(
-        self, child: Child, kind: EventKind, reason: ExitReason | None = None, attempt: int = 0, delay: float = 0.0
-    ) -> None:
-        self.observer.event(Event(kind, child.id, reason, attempt, delay))
-
-
-def _end_event(actor: ComponentActor, reason: ExitReason) -> LifecycleEvent:
-    if not actor.ready:
-        return LifecycleEvent.START_FAILED
-    return LifecycleEvent.CRASHED if reason.kind is ExitKind.CRASHED else LifecycleEvent.INTERRUPTED
+            child.tell(EventKind.RESTARTING, reason, attempt, delay)

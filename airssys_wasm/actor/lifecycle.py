@@ -6,14 +6,17 @@
        ▼                     ▼                                          ▼   ▼
     STOPPED ◄──stopped── STOPPING ◄────────────────stop──────────────────  FAILED ──revive──► RESTARTING
 
+    RUNNING ──passivated──► ASLEEP ──revive──► RESTARTING          ASLEEP ──stop──► STOPPING, ──give_up──► FAILED
+
 The law:
 
 1. An actor is born STARTING. A first start that fails ends it: whoever loaded it gets the error, nothing is left.
 2. RESTARTING lasts from the end of an instance until the next one has initialized, back-off and failed attempts
    included. The plan decides between a new attempt, `give_up`, and `stopped` (a temporary component that crashed).
 3. STOPPING has one way out. What was under way when the stop came may still report its end; that changes nothing.
-4. FAILED keeps the id. Only `revive` or `stop` leads out of it.
-5. STOPPED is final: no event is allowed.
+4. ASLEEP keeps the id and has no instance; a message revives it, or its supervisor fails as a whole.
+5. FAILED keeps the id. Only `revive` or `stop` leads out of it.
+6. STOPPED is final: no event is allowed.
 
 What the table does not list is forbidden, and a bug in the caller.
 """
@@ -22,6 +25,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from airssys_wasm.core.exits import ExitKind
 from airssys_wasm.core.observations import ActorState
 
 
@@ -36,7 +40,8 @@ class LifecycleEvent(StrEnum):
     | interrupted | a call was stopped on request, which spent the instance |
     | restart | a new instance was asked for while no call had to be stopped |
     | give_up | more restarts than the intensity allows |
-    | revive | a failed actor is to run again |
+    | passivated | the instance was given up because nobody needed it |
+    | revive | an actor that failed or sleeps is to run again |
     | stop | unload, or the system ends |
     | stopped | the teardown is done |
     """
@@ -47,6 +52,7 @@ class LifecycleEvent(StrEnum):
     INTERRUPTED = "interrupted"
     RESTART = "restart"
     GIVE_UP = "give_up"
+    PASSIVATED = "passivated"
     REVIVE = "revive"
     STOP = "stop"
     STOPPED = "stopped"
@@ -73,6 +79,12 @@ TRANSITIONS: Final[Mapping[ActorState, Mapping[LifecycleEvent, ActorState]]] = {
         _Events.CRASHED: _States.RESTARTING,
         _Events.INTERRUPTED: _States.RESTARTING,
         _Events.RESTART: _States.RESTARTING,
+        _Events.PASSIVATED: _States.ASLEEP,
+        _Events.STOP: _States.STOPPING,
+    },
+    _States.ASLEEP: {
+        _Events.REVIVE: _States.RESTARTING,
+        _Events.GIVE_UP: _States.FAILED,
         _Events.STOP: _States.STOPPING,
     },
     _States.RESTARTING: {
@@ -98,6 +110,14 @@ TRANSITIONS: Final[Mapping[ActorState, Mapping[LifecycleEvent, ActorState]]] = {
     },
     _States.STOPPED: {},
 }
+
+
+_ENDS: Final = {ExitKind.CRASHED: _Events.CRASHED, ExitKind.PASSIVATED: _Events.PASSIVATED}
+
+
+def end_event(kind: ExitKind, *, ready: bool) -> LifecycleEvent:
+    """What the end of an actor is; one that was never ready did not start."""
+    return _ENDS.get(kind, _Events.INTERRUPTED) if ready else _Events.START_FAILED
 
 
 def advance(state: ActorState, event: LifecycleEvent) -> ActorState:

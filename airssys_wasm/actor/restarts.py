@@ -5,6 +5,7 @@
 | crashed, ended by a link, or its start failed | restart, counted | restart, counted | gone |
 | interrupted | restart at once, not counted | the same | the same |
 | stopped | gone | gone | gone |
+| passivated | asleep, until there is a message | the same | the same |
 
 At most `intensity` counted restarts in a sliding `window`; the failure after those gives up. The window is that of
 the OTP supervisor (`supervisor.erl`, `add_restart`): a restart counts at the time of its failure, and still counts
@@ -126,7 +127,13 @@ class Gone:
     """It is over, and that is as it should be."""
 
 
-Plan = RestartAfter | GiveUp | Gone
+@final
+@attrs.frozen
+class Sleep:
+    """It has no instance, and gets one when it is needed."""
+
+
+Plan = RestartAfter | GiveUp | Gone | Sleep
 
 
 def plan(policy: RestartPolicy, window: RestartWindow, reason: ExitReason, now: float, *, roll: float = 0.0) -> Plan:
@@ -142,6 +149,8 @@ def plan(policy: RestartPolicy, window: RestartWindow, reason: ExitReason, now: 
     recent = window.sliding(now, policy.window)
     if reason.kind is ExitKind.STOPPED:
         return Gone()
+    if reason.kind is ExitKind.PASSIVATED:
+        return Sleep()
     if reason.kind is ExitKind.INTERRUPTED:
         return RestartAfter(0.0, len(recent.times), recent)
     if policy.restart is Restart.TEMPORARY:

@@ -119,7 +119,7 @@ def plan(group: Group[Key], ended: Key, reason: ExitReason, now: float, *, roll:
     if reason.kind is ExitKind.FAILED and restart is Restart.TRANSIENT:
         return Leave(rests=True)
     match restarts.plan(attrs.evolve(group.policy, restart=restart), group.window, reason, now, roll=roll):
-        case restarts.Gone():
+        case restarts.Gone() | restarts.Sleep():  # of one that falls asleep its group does not hear
             return Leave(rests=False)
         case restarts.GiveUp():
             return Escalate(tuple(member.key for member in reversed(members) if member.up and member.key != ended))

@@ -21,6 +21,7 @@ from typing import Final, Self, final
 import anyio
 from anyio.abc import TaskGroup
 
+from airssys_wasm.actor import passivation
 from airssys_wasm.actor.child import Child, ChildSpec, Unobserved
 from airssys_wasm.actor.children import ABANDONED, UNLOADED, Children
 from airssys_wasm.actor.delivery import Delivery
@@ -196,6 +197,19 @@ class Supervisor:
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._post(partial(self._children.restart, child, started))
         await started
+
+    async def wake(self, child: Child) -> None:
+        """Revive a component if it sleeps, and wait until it has initialized.
+
+        Raises:
+            AirssysError: It could not be started, or is gone.
+
+        Cancellation: the start goes on.
+        """
+        if child.state is ActorState.ASLEEP:
+            started = child.starting.join()
+            self._post(partial(passivation.wake, self._children, child))
+            await started
 
     async def wait_stopped(self, child: Child) -> ExitReason:
         """Wait until a component is gone or has failed; returns how it ended."""

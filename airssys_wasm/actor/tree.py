@@ -13,7 +13,7 @@ with whatever is under way as far as the states of the children allow.
 """
 
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import partial
 from typing import Any, Final, final
@@ -22,7 +22,7 @@ import attrs
 
 from airssys_wasm.actor.restarts import RestartWindow
 from airssys_wasm.actor.strategies import Escalate, Group, Leave, Member, Regroup, plan
-from airssys_wasm.actor.tree_course import Course
+from airssys_wasm.actor.tree_course import Course, announce
 from airssys_wasm.actor.tree_node import Above, Node
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.core.config import Restart
@@ -148,6 +148,11 @@ class Branch:
             case _:
                 self.look()
 
+    def lets_start(self, node: Node) -> bool:
+        """Whether one that sleeps may start outside any turn."""
+        is_up = self.phase in {Phase.STARTING, Phase.RUNNING}
+        return is_up and not any(course.awaits(node) for course in self._courses)
+
     def hurry(self, node: Node) -> bool:
         """Wait for no back-off when this one is to be started after it; whether it is."""
         if self.phase is Phase.DOWN:
@@ -214,7 +219,7 @@ class Branch:
         for_good = set(regroup.stop) - set(regroup.start)
         when = self.clock.time() + regroup.delay
         course = Course(others, regroup.stop, regroup.start, for_good, when)
-        course.on_down = partial(_announce, whys, regroup.attempt, regroup.delay)
+        course.on_down = partial(announce, whys, regroup.attempt, regroup.delay)
         self._begin(course)
 
     def _end(
@@ -291,8 +296,3 @@ class Branch:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
-
-
-def _announce(whys: Iterable[tuple[Node, ExitReason]], attempt: int, delay: float) -> None:
-    for node, why in whys:
-        node.announce(why, attempt, delay)

@@ -15,6 +15,12 @@ def _queue(nodes: Iterable[Node]) -> deque[Node]:
     return deque(nodes)
 
 
+def announce(whys: Iterable[tuple[Node, ExitReason]], attempt: int, delay: float) -> None:
+    """Tell observers which nodes are going to be started again, and why."""
+    for node, why in whys:
+        node.announce(why, attempt, delay)
+
+
 @final
 @attrs.define(eq=False)
 class Course:

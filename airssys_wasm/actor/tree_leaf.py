@@ -41,8 +41,8 @@ class Leaf:
 
     @property
     def running(self) -> bool:
-        """Whether it has initialized and nobody wants it to end."""
-        return self.child.state is ActorState.RUNNING and self.child.held is None
+        """Whether it has initialized, if only to fall asleep, and nobody wants it to end."""
+        return self.child.state in {ActorState.RUNNING, ActorState.ASLEEP} and self.child.held is None
 
     @property
     def gone(self) -> bool:
@@ -95,6 +95,10 @@ class Leaf:
     def has_gone(self) -> None:
         """Nothing of it is left."""
         self.branch.forget(self)
+
+    def may_wake(self) -> bool:
+        """Whether its branch neither ends nor is about to start it in its turn."""
+        return self.branch.lets_start(self)
 
     def hurry(self) -> None:
         """Somebody asked for it now: wait for no back-off, and revive what has failed above it."""

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
-from airssys_wasm.actor.child import Child, ChildSpec, Waiters
+from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.tree import Branch
 from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.actor.tree_node import Node
 from airssys_wasm.actor.tree_spec import SupervisorSpec
+from airssys_wasm.actor.waiters import Waiters
 from airssys_wasm.core.errors import InstantiationFailed
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentId

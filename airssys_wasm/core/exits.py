@@ -23,6 +23,7 @@ class ExitKind(StrEnum):
     INTERRUPTED = "interrupted"
     STOPPED = "stopped"
     FAILED = "failed"
+    PASSIVATED = "passivated"
 
 
 @attrs.frozen

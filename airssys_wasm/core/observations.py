@@ -12,7 +12,7 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
 
 if TYPE_CHECKING:
-    from airssys_wasm.core.ports import ComponentMetadata
+    from airssys_wasm.core.ports import ComponentMetadata, HealthStatus
 
 
 class ActorState(StrEnum):
@@ -21,6 +21,7 @@ class ActorState(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     RESTARTING = "restarting"
+    ASLEEP = "asleep"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -29,8 +30,9 @@ class ActorState(StrEnum):
 class EventKind(StrEnum):
     """What happened to a component.
 
-    `linked`: it was ended together with another one; `gave-up`: its end was one too many for a supervisor, which ends
-    its children.
+    `started`, and after `passivated` `revived`: it has initialized and is ready for messages. `health`: its answer is
+    another one than before. `linked`: it was ended together with another one. `gave-up`: its end was one too many for a
+    supervisor, which ends its children.
     """
 
     STARTED = "started"
@@ -41,6 +43,9 @@ class EventKind(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     GAVE_UP = "gave-up"
+    PASSIVATED = "passivated"
+    REVIVED = "revived"
+    HEALTH = "health"
 
 
 @attrs.frozen
@@ -48,8 +53,8 @@ class Event:
     """One thing that happened to one component.
 
     `attempt` counts the restarts inside the window, `delay` is the back-off in seconds; both 0 unless restarting.
-    `reason` is None for started. `supervisor` is the one that gave up, with those above it as in `app/workers`; empty
-    for the other kinds.
+    `reason` is None for started and revived. `supervisor` is the one that gave up, with those above it as in
+    `app/workers`; empty for the other kinds. `health` is the new answer; None for the other kinds.
     """
 
     kind: EventKind
@@ -58,6 +63,7 @@ class Event:
     attempt: int = 0
     delay: float = 0.0
     supervisor: str = ""
+    health: "HealthStatus | None" = None
 
     @property
     def backtrace(self) -> str | None:
@@ -108,7 +114,8 @@ class ActorStatistics:
 
     `handled` counts messages answered with ok, `guest_errors` those answered with err, `crashes` those that ended the
     instance. `guest_time` is time inside guest code, host waits excluded; `fuel` is what calls that have
-    ended took of wasmtime's fuel, 0 without `Limits.max_fuel`.
+    ended took of wasmtime's fuel, 0 without `Limits.max_fuel`. `ready` says whether it has an instance that has
+    initialized; one that sleeps has none.
     """
 
     id: ComponentId
@@ -122,6 +129,15 @@ class ActorStatistics:
     metadata: "ComponentMetadata | None" = None
     """What the component said of itself when it last started; None before it has."""
     fuel: int = 0
+    ready: bool = False
+    health: "HealthStatus | None" = None
+    """Its last answer to `health`, unhealthy for one that came too late; None when it was not asked yet."""
+    bad_answers: int = 0
+    """Bad answers to `health` in a row."""
+    passivations: int = 0
+    """How often it was put to sleep."""
+    revivals: int = 0
+    """How often a message, or a restart on request, began to revive it."""
 
 
 @attrs.frozen

@@ -105,6 +105,10 @@ class Outbox(Protocol):
         """Forget a request of this instance; silent when there is none."""
         ...
 
+    def has_requests(self, requester: "HostState") -> bool:
+        """Whether a request of this instance has not ended."""
+        ...
+
     def forget(self, requester: "HostState") -> None:
         """The instance has ended: forget all its requests."""
         ...

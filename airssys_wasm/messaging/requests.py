@@ -157,6 +157,10 @@ class Requests:
         elif requester.drop_callback is not None:
             requester.drop_callback(correlation_id)
 
+    def has_any(self, requester: HostState) -> bool:
+        """Whether a request of this instance has not ended."""
+        return self._table.count(requester) > 0
+
     def forget(self, requester: HostState) -> None:
         """An instance has ended: drop its requests."""
         for pending in self._table.forget(requester):

@@ -16,11 +16,12 @@ import attrs
 
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.delivery import Delivery
+from airssys_wasm.actor.health import health_of
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.core.errors import CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata, MessagePayload, Payload, as_bytes
-from airssys_wasm.core.observations import ActorState, DeadLetter, DeadLetterReason, Observer
+from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
 from airssys_wasm.core.ports import ComponentInfo, HostState
 from airssys_wasm.messaging.pace import Pace
 from airssys_wasm.messaging.requests import Requests, new_correlation_id
@@ -32,16 +33,6 @@ _UNDELIVERED: Final = {
     PolicyViolation: DeadLetterReason.DENIED,
     TargetNotFound: DeadLetterReason.TARGET_NOT_FOUND,
 }
-
-_HEALTH: Final = {
-    ActorState.STARTING: "unknown",
-    ActorState.RUNNING: "healthy",
-    ActorState.RESTARTING: "degraded",
-    ActorState.STOPPING: "degraded",
-    ActorState.STOPPED: "unhealthy",
-    ActorState.FAILED: "unhealthy",
-}
-"""What a component's state means to others."""
 
 
 @final
@@ -139,6 +130,10 @@ class Router:
         """Forget a request of this instance; silent when it has ended, or never was this one's."""
         self.requests.cancel(requester, correlation_id)
 
+    def has_requests(self, requester: HostState) -> bool:
+        """Whether a request of this instance has not ended."""
+        return self.requests.has_any(requester)
+
     def forget(self, requester: HostState) -> None:
         """An instance has ended, and its requests with it."""
         self.requests.forget(requester)
@@ -173,7 +168,8 @@ class Router:
         child = self.registry.get(target)
         if child is None or not self.guard.reachable(sender, (target,), time.time()):
             return None
-        return ComponentInfo(target, child.metadata.name, child.metadata.version, _HEALTH[child.state])
+        health = health_of(child.state, child.health.status)
+        return ComponentInfo(target, child.metadata.name, child.metadata.version, health)
 
     def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
         """The components that the sender may send to."""

@@ -19,7 +19,8 @@ class Admission:
     """Keeps the bounds of a whole system, loads under way included; None means no bound.
 
     Memory is counted by what components may use, their `Limits.max_memory_bytes`, not by what they do use: so a
-    component that was admitted always gets what it was promised.
+    component that was admitted always gets what it was promised. One that sleeps has given its memory back, and may be
+    refused it when it is revived; it still counts as a component.
     """
 
     registry: Registry
@@ -39,7 +40,8 @@ class Admission:
         """
         if id.namespace == HOST_NAMESPACE:
             raise InvalidId("namespace", id.namespace, "is reserved for host code")
-        self._check_room(id, limits)
+        self._check_count(id)
+        self._check_memory(id, limits)
         self.registry.reserve(id)
         self._promised[id] = limits.max_memory_bytes
         try:
@@ -48,15 +50,21 @@ class Admission:
             del self._promised[id]
             self.registry.release(id)
 
-    def _check_room(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
-        if self.max_components is None and self.max_total_memory_bytes is None:
-            return
-        guests = {child.id: child.spec.limits.max_memory_bytes for child in self.registry if _is_guest(child)}
-        taken = self._promised | guests
-        if self.max_components is not None and len(taken) >= self.max_components:
-            raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
+    def check_revival(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        """Refuse a component that has slept its memory while others have it; raises InstantiationFailed."""
+        self._check_memory(id, limits)
+
+    def _check_count(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        if self.max_components is not None:
+            taken = self._promised.keys() | {child.id for child in self.registry if _is_guest(child)}
+            if len(taken) >= self.max_components:
+                raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
+
+    def _check_memory(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
         if self.max_total_memory_bytes is None:
             return
+        guests = (child for child in self.registry if _is_guest(child) and child.holds_memory)
+        taken = self._promised | {child.id: child.spec.limits.max_memory_bytes for child in guests}
         left = self.max_total_memory_bytes - sum(taken.values())
         if limits.max_memory_bytes > left:
             problem = f"max_memory_bytes of {limits.max_memory_bytes} is over the {left} that are left"

@@ -15,6 +15,7 @@ from airssys_wasm.actor.trees import Trees
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.core.exits import ExitReason
+from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.observations import ActorState
@@ -51,6 +52,8 @@ class ComponentSpec:
     env: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     execution: Execution = attrs.field(default=Execution.AUTO, converter=_execution)
     shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=check_shutdown)
+    health: HealthCheck | None = attrs.field(default=None, validator=check_health)
+    passivate_after: float | None = attrs.field(default=None, validator=check_passivate_after)
     inherit_storage: bool = False
 
     @capabilities.validator
@@ -64,11 +67,14 @@ class ComponentSpec:
         return ChildSpec(
             id=self.id,
             compiled=self.source,
-            limits=self.limits or limits,
+            limits=limits if self.limits is None else self.limits,
             config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, self.env),
             policy=RestartPolicy(restart=self.restart),
             execution=self.execution,
             shutdown=self.shutdown,
+            health=self.health,
+            passivate_after=self.passivate_after,
+            check_room=parts.admission.check_revival,
             outbox=parts.router,
             storage=parts.storage,
             authorise_storage=parts.authorise_storage,

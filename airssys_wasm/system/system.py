@@ -13,8 +13,8 @@ from airssys_wasm.actor.handle import ActorHandle
 from airssys_wasm.actor.restarts import RestartPolicy
 from airssys_wasm.actor.root import RootTask
 from airssys_wasm.actor.supervisor import DEFAULT_STOP_TIMEOUT
-from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
-from airssys_wasm.core.errors import ConfigError
+from airssys_wasm.core.config import Execution, Restart
+from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.observations import SystemStatistics
@@ -31,7 +31,7 @@ from airssys_wasm.system.builder import Parts, Resources, Settings, build, open_
 from airssys_wasm.system.events import Observatory
 from airssys_wasm.system.fail_fast import FailFast
 from airssys_wasm.system.linking import Linking
-from airssys_wasm.system.supervision import Supervision
+from airssys_wasm.system.supervision import ComponentSpec, Supervision
 from airssys_wasm.system.traffic import Traffic
 from airssys_wasm.system.watching import Watching
 
@@ -146,11 +146,13 @@ class ActorSystem(Traffic, Authority, Supervision, Linking, Watching):
         *,
         capabilities: Capabilities | None = None,
         limits: Limits | None = None,
-        restart: Restart | str = Restart.TRANSIENT,
+        restart: Restart | str | RestartPolicy = Restart.TRANSIENT,
         config: object = None,
         env: Mapping[str, str] | None = None,
         execution: Execution | str = Execution.AUTO,
         shutdown: Shutdown = DEFAULT_SHUTDOWN,
+        health: HealthCheck | None = None,
+        passivate_after: float | None = None,
         inherit_storage: bool = False,
     ) -> ActorHandle:
         """Compile and start a component under a supervisor's care.
@@ -160,12 +162,16 @@ class ActorSystem(Traffic, Authority, Supervision, Linking, Watching):
             source: bytes, a path, or what `compile` gave.
             capabilities: what it may do; None: nothing.
             limits: what it may use; None: the system's.
-            restart: when it is started again, "permanent", "transient" or "temporary".
+            restart: when it is started again, "permanent", "transient" or "temporary"; with a `RestartPolicy` also how
+                often and how soon.
             config: for its `initialize`, now and at each restart: bytes as they are, a str as UTF-8, a dict as JSON.
             env: for its `initialize`.
             execution: where its calls run, "auto", "loop" or "thread".
             shutdown: seconds for the message in progress and `shutdown` when it is stopped; "brutal": none at all,
                 "infinite": no bound of its own.
+            health: how often it is asked for its health, and when it is restarted for that; None: never.
+            passivate_after: seconds without a message after which it gives up its instance, after `shutdown`, until
+                there is a message; what it is to keep has to be in storage. None: never.
             inherit_storage: whether it may have what another binary stored under this id.
 
         Returns:
@@ -185,20 +191,20 @@ class ActorSystem(Traffic, Authority, Supervision, Linking, Watching):
         Cancellation: as for a failure: nothing is left behind, and the id is free again.
         """
         _, parts = self._running()
-        spec = ChildSpec(
-            id=id,
-            compiled=source,
-            limits=self._settings.limits if limits is None else limits,
-            config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, env),
-            policy=RestartPolicy(restart=restart),
-            execution=one_of(Execution, "execution", execution),
+        policy = restart if isinstance(restart, RestartPolicy) else RestartPolicy(restart=restart)
+        component = ComponentSpec(
+            id,
+            source,
+            capabilities=capabilities,
+            limits=limits,
+            config=config,
+            env=env,
+            execution=execution,
             shutdown=shutdown,
-            outbox=parts.router,
-            storage=parts.storage,
-            authorise_storage=parts.authorise_storage,
+            health=health,
+            passivate_after=passivate_after,
         )
-        if not isinstance(capabilities, Capabilities | None):
-            raise ConfigError("capabilities", capabilities, "is not Capabilities(...)")
+        spec = attrs.evolve(component.child_spec(parts, self._settings.limits), policy=policy)
         with parts.admission.load_under_way(id, spec.limits):
             parts.guard.grant(id, capabilities or _NOTHING)
             try:

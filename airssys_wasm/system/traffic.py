@@ -93,6 +93,7 @@ class Traffic(abc.ABC):
         Raises:
             TargetNotFound: No component has one of the ids.
             ActorStopped: The sender is not running.
+            InstantiationFailed: The sender slept and could not be revived.
             MailboxFull: The sender has too many requests under way, or there was no room for the message.
             DeliveryError: What else kept it from being accepted.
             ConfigError: The content type is reserved, or the timeout is not a number of seconds.
@@ -103,6 +104,7 @@ class Traffic(abc.ABC):
             raise ConfigError("timeout", timeout, "is not a number of seconds")
         parts, content_type = self._parts(), check_content_type(content_type)
         child = parts.registry.by_id(sender)
+        await parts.supervisor.wake(child)  # the answer goes to the instance that asks
         instance = child.actor.instance if child.actor is not None else None
         if instance is None:
             raise ActorStopped(sender, child.reason)

@@ -63,8 +63,9 @@ class ScriptedGuest:
         await self._call("", self.script.on_callback, message)
 
     async def health(self) -> HealthStatus:
-        """Healthy."""
-        return HealthStatus.HEALTHY
+        """As the script says."""
+        status = await self._call("health", self.script.on_health)
+        return HealthStatus((status or b"").decode())
 
     async def shutdown(self) -> None:
         """As the script says."""
@@ -129,6 +130,11 @@ async def nothing(_guest: ScriptedGuest, _what: object = None) -> bytes | None:
     return None
 
 
+async def healthy(_guest: ScriptedGuest) -> bytes | None:
+    """Be well."""
+    return b"healthy"
+
+
 @final
 @attrs.frozen(kw_only=True)
 class Script:
@@ -139,6 +145,7 @@ class Script:
     on_compile: Callable[["ScriptedHost"], Awaitable[object]] = attrs.field(default=lambda _: _answered())
     on_start: Callable[[ScriptedGuest], Awaitable[bytes | None]] = nothing
     on_initialize: Callable[[ScriptedGuest, ComponentConfig], Awaitable[bytes | None]] = nothing
+    on_health: Callable[[ScriptedGuest], Awaitable[bytes | None]] = healthy
     on_shutdown: Callable[[ScriptedGuest], Awaitable[bytes | None]] = nothing
     on_close: Callable[[ScriptedGuest], Awaitable[bytes | None]] = nothing
     digest: str = "scripted"

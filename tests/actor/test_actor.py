@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from airssys_wasm.actor import actor as actor_module
+from airssys_wasm.actor import farewell
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import (
     ActorStopped,
@@ -241,7 +242,7 @@ async def test_a_guest_that_cannot_be_closed_is_left_behind(bench: Bench, caplog
 
     child = await bench.start(script=Script(on_close=on_close))
     stopping = asyncio.create_task(bench.supervisor.stop_child(child))
-    await bench.clock.advance(actor_module.CLOSE_SECONDS + 0.1)
+    await bench.clock.advance(farewell.CLOSE_SECONDS + 0.1)
     await stopping
     assert "demo/a/0 did not close" in caplog.text
 

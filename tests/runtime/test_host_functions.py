@@ -60,6 +60,10 @@ class Outbox:
         """Note a wish."""
         self.cancelled.append((requester.component_id, correlation_id))
 
+    def has_requests(self, requester: HostState) -> bool:
+        """There are none."""
+        return False
+
     def forget(self, requester: HostState) -> None:
         """There is nothing to forget."""
 

@@ -1,0 +1,38 @@
+"""Those who wait for a component to start, or to end."""
+
+import asyncio
+from typing import final
+
+
+@final
+class Waiters:
+    """Those who wait for the same thing; one that gives up takes nothing from the others."""
+
+    def __init__(self) -> None:
+        self._futures: dict[asyncio.Future[None], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def join(self) -> "asyncio.Future[None]":
+        """A future of one's own."""
+        future = asyncio.get_running_loop().create_future()
+        self.add(future)
+        return future
+
+    def add(self, future: "asyncio.Future[None]") -> None:
+        """Complete this future too, unless whoever waits for it gives up."""
+        self._futures[future] = None
+        future.add_done_callback(self._leave)
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """It has come, or it never will."""
+        futures, self._futures = self._futures, {}
+        for future in futures:
+            if not future.done() and error is None:
+                future.set_result(None)
+            elif not future.done() and error is not None:
+                future.set_exception(error)
+
+    def _leave(self, future: "asyncio.Future[None]") -> None:
+        self._futures.pop(future, None)
