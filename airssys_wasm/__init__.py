@@ -1,6 +1,6 @@
 """An asyncio-native actor runtime for WebAssembly components.
 
-cli/        the command line: run, check, inspect, bench
+cli/        the command line: run, check, inspect, compile, bench
 system/     puts it together: ActorSystem, pipelines, events
 messaging/  carries it: the router
 actor/      keeps it alive: mailbox, actor, supervisor, handle

@@ -7,6 +7,7 @@ import typer
 
 from airssys_wasm.cli.bench import bench
 from airssys_wasm.cli.check import check
+from airssys_wasm.cli.compile import compile_
 from airssys_wasm.cli.inspect import inspect
 from airssys_wasm.cli.run import run
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(check)
 app.command()(inspect)
+app.command("compile")(compile_)
 app.command()(bench)
 
 

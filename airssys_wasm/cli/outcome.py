@@ -40,5 +40,9 @@ def told(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         say(str(exc))
-        bad_input = isinstance(exc, ConfigError | ExportNotFound | FileNotFoundError | InvalidComponent | InvalidId)
-        raise typer.Exit(Code.BAD_INPUT if bad_input else Code.FAILED) from exc
+        raise typer.Exit(Code.BAD_INPUT if is_bad_input(exc) else Code.FAILED) from exc
+
+
+def is_bad_input(error: Exception) -> bool:
+    """Whether it is what was given that is wrong, rather than what came of it."""
+    return isinstance(error, ConfigError | ExportNotFound | FileNotFoundError | InvalidComponent | InvalidId)

@@ -3,28 +3,33 @@
 Loading a compiled component is running native code. The directory therefore has to be this user's own and closed to
 others (mode 0700), or it is not used; a file is written under a temporary name and renamed when it is whole; its name
 holds the SHA-256 of the source, wasmtime's version and the engine's settings. wasmtime does not notice a flipped bit in
-native code, nor what a power cut leaves of a file, so that each file ends in the SHA-256 of all before it.
+native code, nor what a power cut leaves of a file: each file is checked against its own hash before it is mapped.
+All files together are bounded: those that were not used for longest go first (`cache_file.py`).
 """
 
 import contextlib
-import hashlib
 import logging
 import os
 import stat
-import tempfile
+import threading
 from pathlib import Path
 from typing import Final, final
 
+import attrs
 from wasmtime.component import Component
 
-from airssys_wasm.runtime.abi.component import WasmtimeRefused, load_component, save_component
+from airssys_wasm.core.limits import MIB
+from airssys_wasm.runtime.abi.component import WasmtimeRefused, load_component
+from airssys_wasm.runtime.cache_file import SUFFIX, is_whole, prune, touch, write
 from airssys_wasm.runtime.machine import Machine
 
 DIRECTORY_VARIABLE: Final = "AIRSSYS_WASM_CACHE"
 """Environment variable with another cache directory; empty turns the cache off."""
 
+MAX_BYTES: Final = 1024 * MIB
+"""Of all files together: some thirty guests that bring an interpreter along, or ten thousand small ones."""
+
 _PRIVATE: Final = 0o700
-_DIGEST_BYTES: Final = 32
 _logger = logging.getLogger("airssys_wasm.runtime")
 
 
@@ -42,12 +47,30 @@ def default_directory() -> Path | None:
 
 
 @final
+@attrs.frozen
+class CacheStatistics:
+    """What a cache has done for one engine: entries that were used, and entries that were written."""
+
+    hits: int = 0
+    written: int = 0
+
+    def __sub__(self, earlier: "CacheStatistics") -> "CacheStatistics":
+        return CacheStatistics(self.hits - earlier.hits, self.written - earlier.written)
+
+
+@final
 class CompileCache:
     """Compiled components by digest and machine; every failure of the disk is a miss, said once in the log."""
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, max_bytes: int = MAX_BYTES) -> None:
+        self._directory, self._max_bytes = directory, max_bytes
         self._complained = False
+        self._statistics, self._counting = CacheStatistics(), threading.Lock()
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """What it has done so far."""
+        return self._statistics
 
     def get(self, machine: Machine, digest: str) -> Component | None:
         """The compiled component; None when it is not there, damaged, or not to be trusted."""
@@ -55,27 +78,34 @@ class CompileCache:
             path = self._path(machine, digest)
             if path is None or not path.is_file():
                 return None
-            if not _is_whole(path):
+            if not is_whole(path):
                 self._complain(f"{path} is damaged")
                 return None
-            return load_component(machine.engine, str(path))
+            component = load_component(machine.engine, str(path))
+            touch(path)
+            self._count(hits=1)
+        except FileNotFoundError:  # another process has just removed it, to make room
+            return None
         except (OSError, WasmtimeRefused) as exc:
             self._complain(f"an entry cannot be used: {exc}")
             return None
+        return component
 
     def put(self, machine: Machine, digest: str, component: Component) -> None:
         """Keep a compiled component; a full or read-only disk costs only the next start its time."""
         try:
             path = self._path(machine, digest)
             if path is not None:
-                _write(path, component)
+                write(path, component)
+                self._count(written=1)
+                prune(path.parent, self._max_bytes, keep=path)
         except (OSError, WasmtimeRefused) as exc:
             self._complain(f"an entry cannot be written: {exc}")
 
     def _path(self, machine: Machine, digest: str) -> Path | None:
         if self._directory is None or not self._trusted(self._directory):
             return None
-        return self._directory / f"{digest}.{machine.fingerprint}.cwasm"
+        return self._directory / f"{digest}.{machine.fingerprint}{SUFFIX}"
 
     def _trusted(self, directory: Path) -> bool:
         """Make the directory if need be, and refuse one that others could write to."""
@@ -86,26 +116,12 @@ class CompileCache:
         self._complain(f"{directory} is not a directory of this user's own with mode 0700")
         return False
 
+    def _count(self, *, hits: int = 0, written: int = 0) -> None:
+        with self._counting:
+            now = self._statistics
+            self._statistics = CacheStatistics(now.hits + hits, now.written + written)
+
     def _complain(self, problem: str) -> None:
         if not self._complained:
             self._complained = True
             _logger.warning("compile cache: %s; components are compiled anew", problem)
-
-
-def _is_whole(path: Path) -> bool:
-    content = memoryview(path.read_bytes())
-    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest() == content[-_DIGEST_BYTES:]
-
-
-def _write(path: Path, component: Component) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        try:
-            save_component(component, descriptor)
-            os.write(descriptor, hashlib.sha256(Path(temporary).read_bytes()).digest())
-        finally:
-            os.close(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

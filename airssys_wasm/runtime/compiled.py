@@ -9,7 +9,7 @@ from wasmtime.component import Component
 from airssys_wasm.core.errors import ExportNotFound, InvalidComponent
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import ExportIndexes
-from airssys_wasm.runtime.abi.reader import Interface, exports_of, imports_of
+from airssys_wasm.runtime.abi.reader import Interface, import_names, world_of
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
@@ -17,6 +17,7 @@ from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECY
 from airssys_wasm.runtime.machine import Machine
 
 WASI_PREFIX: Final = "wasi:"
+_PACKAGE: Final = LIFECYCLE.partition("/")[0] + "/"
 
 
 @attrs.frozen(eq=False)
@@ -76,17 +77,23 @@ def fits(machine: Machine, component: Component, source: str) -> None:
         InvalidComponent: An import of the contract has another type. wasmtime does not compare the types of host
             functions, and arguments of another type must never be lifted.
     """
-    problems = export_problems(exports_of(component, machine.engine))
+    world = world_of(component, machine.engine, _is_of_contract)
+    problems = export_problems(world.exports)
     if problems:
         name, problem = problems[0]
         raise ExportNotFound(source, name, problem)
-    for name, problem in _mistyped(imports_of(component, machine.engine)):
+    for name, problem in _mistyped(world.imports):
         raise InvalidComponent(source, f"import {name} {problem}")
+
+
+def _is_of_contract(interface: str) -> bool:
+    """Whether it is one of the package that the contract is in, of whatever version."""
+    return interface.startswith(_PACKAGE)
 
 
 def uses_wasi(machine: Machine, component: Component) -> bool:
     """Whether the component imports anything of WASI."""
-    return any(name.startswith(WASI_PREFIX) for name in imports_of(component, machine.engine))
+    return any(name.startswith(WASI_PREFIX) for name in import_names(component, machine.engine))
 
 
 def export_problems(exports: dict[str, Interface]) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ from airssys_wasm.core.limits import VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, HostState
-from airssys_wasm.runtime.cache import CompileCache, default_directory
+from airssys_wasm.runtime.cache import CacheStatistics, CompileCache, default_directory
 from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.runtime.host_fn.table import host_functions
 from airssys_wasm.runtime.hostcall import HostCalls
@@ -98,6 +98,11 @@ class WasmtimeEngine:
     def abandoned_threads(self) -> int:
         """Threads that are stuck in a blocking import of a guest whose call is over."""
         return self._host.scheduler.abandoned_threads
+
+    @property
+    def cache_statistics(self) -> CacheStatistics:
+        """What the compile cache has done for this engine so far."""
+        return self._loader.cache_statistics
 
     async def compile(self, source: object, limits: Limits, sha256: str | None = None) -> CompiledComponent:
         """Check and compile a component; a compiled one is returned as it is.

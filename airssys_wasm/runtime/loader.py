@@ -21,7 +21,7 @@ from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
-from airssys_wasm.runtime.cache import CompileCache
+from airssys_wasm.runtime.cache import CacheStatistics, CompileCache
 from airssys_wasm.runtime.compiled import Build, CompiledComponent, fits, uses_wasi
 from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.machine import Machine
@@ -100,6 +100,11 @@ class Loader:
         self._cache = cache
         self._room = anyio.CapacityLimiter(COMPILE_THREADS)
         self._conducts: dict[str, Conduct] = {}
+
+    @property
+    def cache_statistics(self) -> CacheStatistics:
+        """What the compile cache has done so far."""
+        return self._cache.statistics
 
     async def load(
         self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None

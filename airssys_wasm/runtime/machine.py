@@ -18,7 +18,7 @@ from airssys_wasm.runtime.ticker import EpochTicker
 
 _WASMTIME_VERSION: Final = version("wasmtime")
 
-SETTINGS_VERSION: Final = 2
+SETTINGS_VERSION: Final = 3
 """Part of the compile cache's key; raise it with any change of the configuration below or of the files."""
 
 

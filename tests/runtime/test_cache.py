@@ -1,6 +1,7 @@
 """The compile cache: trusted only where nobody else can write, and never a reason to fail."""
 
 import asyncio
+import hashlib
 import logging
 import os
 import stat
@@ -170,7 +171,7 @@ async def test_an_entry_is_written_whole_or_not_at_all(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("airssys_wasm.runtime.cache.save_component", full)
+    monkeypatch.setattr("airssys_wasm.runtime.cache_file.save_component", full)
     with caplog.at_level(logging.WARNING):
         assert b"still here" == await echo_through(directory)
     assert [] == entries(directory)
@@ -220,3 +221,48 @@ def test_the_environment_says_where_the_cache_is(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert expected == default_directory()
+
+
+async def test_the_cache_counts_what_it_does(directory: Path) -> None:
+    """One entry written by the first engine, used by the second."""
+    counted = []
+    for _ in range(2):
+        async with WasmtimeEngine(cache=directory) as engine:
+            await engine.compile(ECHO, Limits())
+            counted.append((engine.cache_statistics.hits, engine.cache_statistics.written))
+    assert [(0, 1), (1, 0)] == counted
+
+
+async def test_an_entry_that_is_used_is_the_last_to_go(directory: Path) -> None:
+    """Its time is renewed."""
+    await echo_through(directory)
+    (entry,) = entries(directory)
+    os.utime(entry, (1, 1))
+    await echo_through(directory)
+    assert entry.stat().st_mtime > 1
+
+
+async def test_all_entries_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was used least recently goes; what has just been written stays, even alone over the bound."""
+    directory = tmp_path / "small"
+    monkeypatch.setattr("airssys_wasm.runtime.cache.CompileCache.__init__.__defaults__", (1,))
+    for guest in ("echo", "counter"):
+        async with WasmtimeEngine(cache=directory) as engine:
+            await engine.compile(binary(guest), Limits())
+    (entry,) = entries(directory)
+    assert entry.name.startswith(hashlib.sha256(binary("counter")).hexdigest())
+
+
+async def test_an_entry_that_vanishes_is_compiled_anew_without_a_word(
+    directory: Path, compiled: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process made room at that very moment."""
+    await echo_through(directory)
+
+    def gone(path: Path) -> bool:
+        path.unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("airssys_wasm.runtime.cache.is_whole", gone)
+    assert b"still here" == await echo_through(directory)
+    assert (2, []) == (len(compiled), complaints(caplog))

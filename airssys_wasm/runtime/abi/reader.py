@@ -1,5 +1,6 @@
 """Reads the types of a compiled component into `WitType`, so that they can be compared, shown and given codecs."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -72,11 +73,17 @@ class World:
         return names
 
 
-def world_of(component: wt.Component, engine: Engine) -> World:
-    """Read all of a component's types."""
+def world_of(component: wt.Component, engine: Engine, wanted: Callable[[str], bool] = lambda _: True) -> World:
+    """Read a component's types, of the interfaces that are wanted: all of WASI's take tens of milliseconds."""
     kind, reader = component.type, _Reader(engine)
-    imports = reader.interfaces(kind.imports(engine), imported=True)
-    return World(imports, reader.interfaces(kind.exports(engine), imported=False))
+    imports = {name: item for name, item in kind.imports(engine).items() if wanted(name)}
+    exports = {name: item for name, item in kind.exports(engine).items() if wanted(name)}
+    return World(reader.interfaces(imports, imported=True), reader.interfaces(exports, imported=False))
+
+
+def import_names(component: wt.Component, engine: Engine) -> list[str]:
+    """The names of what the component imports."""
+    return list(component.type.imports(engine))
 
 
 def imports_of(component: wt.Component, engine: Engine) -> dict[str, Interface]:
