@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from airssys_wasm.cli.bench import bench
+from airssys_wasm.cli.build import build
 from airssys_wasm.cli.check import check
 from airssys_wasm.cli.compile import compile_
 from airssys_wasm.cli.inspect import inspect
+from airssys_wasm.cli.new import new
 from airssys_wasm.cli.run import run
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app.command()(check)
 app.command()(inspect)
 app.command("compile")(compile_)
 app.command()(bench)
+app.command()(new)
+app.command()(build)
 
 
 def _show_version(wanted: bool) -> None:

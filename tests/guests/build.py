@@ -14,7 +14,7 @@ from pathlib import Path
 
 GUESTS = Path(__file__).resolve().parent
 ROOT = GUESTS.parent.parent
-SUPPORT = ROOT / "examples" / "guest-c"
+SUPPORT = ROOT / "airssys_wasm" / "templates" / "c"
 CORE_WIT = ROOT / "airssys_wasm" / "wit"
 WASI_WIT = GUESTS / "wasi-wit"
 PLUGIN_WIT = GUESTS / "plugin-wit"
@@ -22,7 +22,6 @@ PLUGIN_WIT = GUESTS / "plugin-wit"
 SOURCES = (
     *(GUESTS / f"{name}.c" for name in ("echo", "counter", "callback", "hostile", "wasi", "plugin")),
     *(ROOT / "examples" / "logs" / f"{name}.c" for name in ("parse", "redact", "aggregate")),
-    SUPPORT / "hello.c",
 )
 
 TOOLS = {

@@ -1,4 +1,4 @@
-/* The smallest useful guest: greets whoever wrote, and counts. */
+/* {{name}}: greets whoever wrote, and counts. `airssys-wasm build` makes {{name}}.wasm of this file. */
 #include "airssys_guest.h"
 
 static uint64_t greeted; /* a restart begins at 0 again; use ag_storage_set for what must last */
@@ -15,14 +15,10 @@ ag_answer guest_handle_message(const ag_message *message) {
 }
 
 ag_metadata guest_metadata(void) {
-    static const ag_bytes operations[] = {AG("greet")};
     return (ag_metadata){
-        .name = AG("hello"),
-        .version = AG("1.0.0"),
+        .name = AG("{{name}}"),
+        .version = AG("0.1.0"),
         .description = AG("Greets by name"),
-        .author = AG("airssys"),
-        .license = AG("Apache-2.0"),
-        .supported_operations = {operations, 1},
         .stateful = true,
     };
 }
