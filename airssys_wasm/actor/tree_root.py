@@ -11,7 +11,7 @@ from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.actor.tree_node import Node
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.actor.waiters import Waiters
-from airssys_wasm.core.errors import InstantiationFailed
+from airssys_wasm.core.errors import ActorStopped, InstantiationFailed
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.observations import ActorState, Event, EventKind
@@ -98,7 +98,7 @@ class Tree:
             self.branch.stop(NEVER_STARTED)
             return
         self.branch.fail(reason)
-        self.starting.settle(error or InstantiationFailed(str(reason), node.blamed))
+        self.starting.settle(error or self._not_started(reason, node.blamed))
         self.ending.settle()
         if node.blamed is not None:
             self.children.on_failed(node.blamed, reason)
@@ -106,14 +106,14 @@ class Tree:
     def forget(self, node: Node) -> None:
         """Nothing of it is left."""
         self.children.tops.pop(self, None)
-        self.starting.settle(self._error or InstantiationFailed(str(self.reason or NEVER_STARTED), node.blamed))
+        self.starting.settle(self._error or self._not_started(self.reason or NEVER_STARTED, node.blamed))
         self.ending.settle()
 
     def abandon(self, reason: ExitReason) -> None:
         """The supervisor itself is being torn down."""
         self.reason = self.reason or reason
         self.branch.abandon()
-        self.starting.settle(InstantiationFailed(str(self.reason)))
+        self.starting.settle(self._not_started(self.reason))
         self.ending.settle()
 
     def hurry(self, node: Node) -> bool:
@@ -128,6 +128,12 @@ class Tree:
         """Tell observers."""
         if blamed is not None:
             self.children.observer.event(Event(EventKind.GAVE_UP, blamed, reason, supervisor=path))
+
+    def _not_started(self, reason: ExitReason, blamed: ComponentId | None = None) -> BaseException:
+        """What those hear who wait for a start that will not come."""
+        if reason.kind is ExitKind.STOPPED:
+            return ActorStopped(next(self.spec.components()).id, reason)
+        return InstantiationFailed(str(reason), blamed)
 
     def _grow(self, spec: SupervisorSpec[Any], above: "Tree | Branch", path: str) -> Branch:
         children = self.children

@@ -152,6 +152,7 @@ class Supervision(abc.ABC):
         Raises:
             AlreadyLoaded: One of the ids is taken.
             InstantiationFailed: One could not be started, or the system is full; those that had started were stopped.
+            ActorStopped: The system is being left.
             AirssysError: What else `load` would have said of one.
 
         Cancellation: as for a failure: nothing is left behind, and the ids are free again.
