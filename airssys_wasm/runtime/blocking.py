@@ -78,7 +78,7 @@ class BlockingThreads:
         call = job.call
         error, ended = None, False
         try:
-            while not (ended or call.stopping or call.waiting):
+            while job.wanted and not (ended or call.waiting):
                 ended = call.step()
         except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
             error = exc

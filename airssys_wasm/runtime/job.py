@@ -44,6 +44,11 @@ class Job:
         self._held = self._withdrawn = False
         self._ended = self._abandoned = False
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the call is to go on: a loop that was closed with calls under way does not stop them."""
+        return not (self.call.stopping or self.loop.is_closed())
+
     def take(self) -> bool:
         """A thread is about to poll the call; False when it was withdrawn meanwhile."""
         with self._lock:

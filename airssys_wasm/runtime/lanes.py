@@ -222,7 +222,7 @@ class PollThreads:
     def _slice(self, job: Job) -> bool:
         """Run a job for a slice, or on while nobody else waits; True when it has to come again."""
         call = job.call
-        while not call.stopping:
+        while job.wanted:
             if call.step():
                 job.report(ended=True)
                 return False
