@@ -18,8 +18,8 @@ from airssys_wasm import (
     Limits,
     SupervisorSpec,
 )
+from airssys_wasm.testing.leaks import live_instances
 from tests.contract.stage import EVERYTHING, binary, component, until
-from tests.leaks import live_instances
 
 BOUND: Final = 10.0
 """Seconds; the systems of this file give their components a thirtieth of that."""
