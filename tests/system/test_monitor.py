@@ -13,26 +13,26 @@ HOSTILE = Path(__file__).parents[1] / "guests" / "hostile.wasm"
 ONE, OTHER = ComponentId("demo", "one", "0"), ComponentId("demo", "other", "0")
 
 
-async def test_a_monitor_tells_the_life_of_one_component_and_ends_with_it() -> None:
+async def test_a_monitor_tells_the_life_of_one_component_and_ends_with_it(
+    scripted_system: ActorSystem, manual_clock: ManualClock
+) -> None:
     """Attempt, delay and reason included; nothing of other components."""
-    clock = ManualClock()
-    async with ActorSystem(host=ScriptedHost(clock=clock), clock=clock) as system:
-        monitor = system.monitor(ONE)
-        one, other = await system.load(ONE, OBEDIENT), await system.load(OTHER, OBEDIENT)
-        for component in (other, one):
-            with pytest.raises(ComponentCrashed):
-                await component.ask(b"trap", timeout=None)
-        await clock.advance(1)
-        await one.restart()
-        await system.unload(one)
-        seen = [event async for event in monitor]
-        assert ["started", "crashed", "restarting", "started"] == [event.kind for event in seen[:4]]
-        assert ["interrupted", "restarting", "started", "stopped"] == [event.kind for event in seen[4:]]
-        assert {ONE} == {event.component for event in seen}
-        assert (1, 0.1) == (seen[2].attempt, seen[2].delay)
-        assert [ExitKind.CRASHED, ExitKind.INTERRUPTED, ExitKind.STOPPED] == [
-            event.reason.kind for event in (seen[1], seen[4], seen[7]) if event.reason is not None
-        ]
+    monitor = scripted_system.monitor(ONE)
+    one, other = await scripted_system.load(ONE, OBEDIENT), await scripted_system.load(OTHER, OBEDIENT)
+    for component in (other, one):
+        with pytest.raises(ComponentCrashed):
+            await component.ask(b"trap", timeout=None)
+    await manual_clock.advance(1)
+    await one.restart()
+    await scripted_system.unload(one)
+    seen = [event async for event in monitor]
+    assert ["started", "crashed", "restarting", "started"] == [event.kind for event in seen[:4]]
+    assert ["interrupted", "restarting", "started", "stopped"] == [event.kind for event in seen[4:]]
+    assert {ONE} == {event.component for event in seen}
+    assert (1, 0.1) == (seen[2].attempt, seen[2].delay)
+    assert [ExitKind.CRASHED, ExitKind.INTERRUPTED, ExitKind.STOPPED] == [
+        event.reason.kind for event in (seen[1], seen[4], seen[7]) if event.reason is not None
+    ]
 
 
 async def test_a_crash_comes_with_the_guests_backtrace() -> None:

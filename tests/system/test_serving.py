@@ -1,7 +1,6 @@
 """Host code as an actor: one message at a time, and whatever it does stays its own affair."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,20 +23,7 @@ INBOX = ComponentId("host", "tests", "inbox")
 A = ComponentId("demo", "a", "0")
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    """A clock that the test moves."""
-    return ManualClock()
-
-
-@pytest.fixture
-async def system(clock: ManualClock) -> AsyncIterator[ActorSystem]:
-    """A system without WebAssembly."""
-    async with ActorSystem(host=ScriptedHost(clock=clock), clock=clock) as system:
-        yield system
-
-
-async def test_a_handler_answers_bytes_or_none_one_message_at_a_time(system: ActorSystem) -> None:
+async def test_a_handler_answers_bytes_or_none_one_message_at_a_time(scripted_system: ActorSystem) -> None:
     """In the order of arrival."""
     running: list[bytes] = []
 
@@ -48,13 +34,13 @@ async def test_a_handler_answers_bytes_or_none_one_message_at_a_time(system: Act
         running.clear()
         return None if message.payload.data == b"none" else message.payload.data
 
-    inbox = await system.serve(INBOX, handler)
+    inbox = await scripted_system.serve(INBOX, handler)
     assert [b"1", None, b""] == list(await asyncio.gather(inbox.ask(b"1"), inbox.ask(b"none"), inbox.ask(b"")))
     assert 3 == inbox.statistics().handled
 
 
 async def test_what_a_handler_raises_is_an_err_and_no_crash(
-    system: ActorSystem, caplog: pytest.LogCaptureFixture
+    scripted_system: ActorSystem, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only the exception's name gets out; the traceback is in the log."""
 
@@ -63,7 +49,7 @@ async def test_what_a_handler_raises_is_an_err_and_no_crash(
             raise GuestError("invalid-component", "text")
         raise LookupError("secret")
 
-    inbox = await system.serve(INBOX, handler)
+    inbox = await scripted_system.serve(INBOX, handler)
     with pytest.raises(GuestError, match="invalid-component: text"):
         await inbox.ask(b"guest error")
     with pytest.raises(GuestError, match=r"runtime-error: the handler failed: LookupError$"):
@@ -72,7 +58,7 @@ async def test_what_a_handler_raises_is_an_err_and_no_crash(
     assert (2, 0) == (inbox.statistics().guest_errors, inbox.statistics().crashes)
 
 
-async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on(system: ActorSystem) -> None:
+async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on(scripted_system: ActorSystem) -> None:
     """The cancellation is not its own: the next message is handled, and the system can be left."""
 
     async def handler(message: ComponentMessage) -> bytes | None:
@@ -82,14 +68,16 @@ async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on
             await future
         return b"ok"
 
-    inbox = await system.serve(INBOX, handler)
+    inbox = await scripted_system.serve(INBOX, handler)
     with pytest.raises(GuestError, match="the handler failed: CancelledError"):
         await inbox.ask(b"cancelled")
     assert (b"ok", ActorState.RUNNING) == (await inbox.ask(b"x"), inbox.state)
 
 
 @pytest.mark.parametrize("answers", [False, True])
-async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(system: ActorSystem, *, answers: bool) -> None:
+async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(
+    scripted_system: ActorSystem, *, answers: bool
+) -> None:
     """Its actor crashes and is restarted; the others do not notice."""
 
     async def handler(message: ComponentMessage) -> bytes | None:
@@ -101,7 +89,7 @@ async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(system: Acto
                 await asyncio.sleep(0)
         return b"ok"
 
-    echo, inbox = await system.load(A, OBEDIENT), await system.serve(INBOX, handler)
+    echo, inbox = await scripted_system.load(A, OBEDIENT), await scripted_system.serve(INBOX, handler)
     ended = await asyncio.gather(inbox.ask(b"cancel"), return_exceptions=True)
     assert [bytes if answers else ActorStopped] == [type(each) for each in ended]
     await settle()
@@ -109,13 +97,13 @@ async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(system: Acto
     assert (b"ok", b"x") == (await inbox.ask(b"x"), await echo.ask(b"x"))
 
 
-async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(system: ActorSystem) -> None:
+async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(scripted_system: ActorSystem) -> None:
     """A str is no answer, nor is more than `max_payload_bytes`."""
 
     async def handler(message: ComponentMessage) -> bytes | None:
         return bytes(101) if message.payload.data == b"much" else "text"  # type: ignore[return-value]
 
-    inbox = await system.serve(INBOX, handler, limits=Limits(max_payload_bytes=100))
+    inbox = await scripted_system.serve(INBOX, handler, limits=Limits(max_payload_bytes=100))
     with pytest.raises(GuestError, match="the handler failed: TypeError"):
         await inbox.ask(b"x")
     with pytest.raises(GuestError, match="the handler failed: PayloadTooLarge"):
@@ -134,14 +122,14 @@ async def test_a_handler_that_takes_too_long_is_cancelled() -> None:
             raise
         return b"ok"
 
-    async with ActorSystem(host=ScriptedHost()) as system:
-        inbox = await system.serve(INBOX, handler, limits=Limits(max_execution_time=0.02))
+    async with ActorSystem(host=ScriptedHost()) as scripted_system:
+        inbox = await scripted_system.serve(INBOX, handler, limits=Limits(max_execution_time=0.02))
         with pytest.raises(GuestError, match=r"^timeout$"):
             await inbox.ask(b"slow")
         assert ([b"slow"], b"ok") == (cancelled, await inbox.ask(b"x"))
 
 
-async def test_interrupt_and_unload_cancel_the_handler(system: ActorSystem, clock: ManualClock) -> None:
+async def test_interrupt_and_unload_cancel_the_handler(scripted_system: ActorSystem, manual_clock: ManualClock) -> None:
     """Each as for a component."""
     begun = asyncio.Event()
 
@@ -150,39 +138,39 @@ async def test_interrupt_and_unload_cancel_the_handler(system: ActorSystem, cloc
         await asyncio.Event().wait()
         return None
 
-    inbox = await system.serve(INBOX, handler)
+    inbox = await scripted_system.serve(INBOX, handler)
     asking = asyncio.create_task(inbox.ask(b"x", timeout=1, interrupt=True))
     await begun.wait()
-    await clock.advance(1)
+    await manual_clock.advance(1)
     with pytest.raises(RequestTimeout) as caught:
         await asking
     assert "interrupted" == caught.value.outcome
     begun.clear()
     asking = asyncio.create_task(inbox.ask(b"x", timeout=None))
     await begun.wait()
-    unloading = asyncio.create_task(system.unload(inbox))
-    await clock.advance(5)
+    unloading = asyncio.create_task(scripted_system.unload(inbox))
+    await manual_clock.advance(5)
     await unloading
     with pytest.raises(ActorStopped):
         await asking
 
 
-async def test_it_is_served_in_the_namespace_of_the_host_and_once(system: ActorSystem) -> None:
+async def test_it_is_served_in_the_namespace_of_the_host_and_once(scripted_system: ActorSystem) -> None:
     """A component cannot take its place."""
 
     async def handler(_message: ComponentMessage) -> bytes | None:
         return None
 
     with pytest.raises(InvalidId, match="is not 'host'"):
-        await system.serve(A, handler)
-    inbox = await system.serve(INBOX, handler)
+        await scripted_system.serve(A, handler)
+    inbox = await scripted_system.serve(INBOX, handler)
     with pytest.raises(AlreadyLoaded):
-        await system.serve(INBOX, handler)
-    await system.unload(inbox)
-    assert await system.serve(INBOX, handler) == system.get(INBOX)
+        await scripted_system.serve(INBOX, handler)
+    await scripted_system.unload(inbox)
+    assert await scripted_system.serve(INBOX, handler) == scripted_system.get(INBOX)
 
 
-async def test_callbacks_go_to_their_own_handler(system: ActorSystem) -> None:
+async def test_callbacks_go_to_their_own_handler(scripted_system: ActorSystem) -> None:
     """With the correlation id of the request; without such a handler they are dropped."""
     answers: list[tuple[str | None, bytes]] = []
 
@@ -192,11 +180,11 @@ async def test_callbacks_go_to_their_own_handler(system: ActorSystem) -> None:
     async def on_callback(message: ComponentMessage) -> None:
         answers.append((message.metadata.correlation_id, message.payload.data))
 
-    await system.load(A, OBEDIENT)
-    await system.serve(INBOX, handler, on_callback=on_callback)
+    await scripted_system.load(A, OBEDIENT)
+    await scripted_system.serve(INBOX, handler, on_callback=on_callback)
     silent = ComponentId("host", "tests", "silent")
-    await system.serve(silent, handler)
-    first = await system.request(INBOX, A, b"x")
-    await system.request(silent, A, b"y")
+    await scripted_system.serve(silent, handler)
+    first = await scripted_system.request(INBOX, A, b"x")
+    await scripted_system.request(silent, A, b"y")
     await settle()
     assert [(first, b"x")] == answers

@@ -29,6 +29,7 @@ from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.observations import DeadLetter
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import OBEDIENT, Script, ScriptedGuest, ScriptedHost
+from airssys_wasm.testing.recorder import Recorder
 
 A, B = ComponentId("demo", "a", "0"), ComponentId("demo", "b", "0")
 FAILING, SLOW, CONFIGURED = b"failing", b"slow", b"configured"
@@ -213,9 +214,10 @@ async def test_guests_send_to_one_another_with_a_grant_only(system: ActorSystem)
     target = await system.load(B, OBEDIENT)
     await sender.ask(b"send demo/b/0 count")
     assert b"2" == await target.ask(b"count")
-    letters = system.dead_letters()
+    recorder = Recorder(system)
     await target.tell(b"send demo/a/0 x")
-    denied, crashed = await anext(letters), await anext(letters)
+    await recorder.until(lambda seen: len(seen.dead_letters) > 1)
+    denied, crashed = recorder.dead_letters
     assert (A, B, DeadLetterReason.DENIED) == (denied.target, denied.message.sender, denied.reason)
     assert (B, DeadLetterReason.CRASHED) == (crashed.target, crashed.reason)
 

@@ -24,6 +24,7 @@ from airssys_wasm import (
 )
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import Script, ScriptedGuest, ScriptedHost
+from airssys_wasm.testing.recorder import Recorder
 
 A, B, C = (ComponentId("demo", name, "0") for name in "abc")
 NOBODY = ComponentId("demo", "nobody", "0")
@@ -205,7 +206,7 @@ async def test_what_is_no_topic_is_refused(system: ActorSystem, topic: Any) -> N
 
 async def test_a_publication_goes_on_past_full_and_failed_subscribers(system: ActorSystem, got: Got) -> None:
     """It says which did not get it and why; they are dead letters too."""
-    letters = system.dead_letters()
+    recorder = Recorder(system)
     full = await load(system, A, limits=Limits(mailbox_capacity=1))
     for payload in (b"wait", b"fills"):
         await full.tell(payload)
@@ -220,6 +221,5 @@ async def test_a_publication_goes_on_past_full_and_failed_subscribers(system: Ac
     assert 1 == published.delivered
     assert {A: MailboxFull, B: ActorStopped} == {id_: type(error) for id_, error in published.failed.items()}
     assert ["a", "c"] == names(got)
-    found = [await anext(letters) for _ in range(2)]
     expected = [(A, DeadLetterReason.MAILBOX_FULL), (B, DeadLetterReason.ACTOR_STOPPED)]
-    assert expected == [(letter.target, letter.reason) for letter in found]
+    assert expected == [(letter.target, letter.reason) for letter in recorder.dead_letters]
