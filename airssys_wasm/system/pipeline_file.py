@@ -24,7 +24,12 @@ restart = "transient"          # or "permanent", "temporary"
 execution = "auto"             # or "loop", "thread"
 shutdown = 5.0                 # seconds to stop; "brutal": none at all, "infinite": no bound of its own
 parent = "stages"              # the supervisor that it is under; without one it has a supervisor of its own
+passivate_after = 60.0         # seconds without a message, then it sleeps until there is one; default: never
 [component.limits]             # the fields of Limits
+[component.health]             # it is asked for its health, as HealthCheck says; without this table it is not
+interval = 10.0                # seconds, as is timeout
+timeout = 5.0
+failures = 3                   # so many bad answers in a row and it is restarted
 [component.config]             # a table (JSON for the guest) or, as `config = "text"`, a string
 [component.env]                # strings
 [component.capabilities]       # send, request, broadcast, receive_from, storage: arrays of patterns
@@ -90,6 +95,7 @@ from airssys_wasm.system.pipeline_spec import (
 )
 from airssys_wasm.system.pipeline_supervisors import read_supervisors
 from airssys_wasm.system.pipeline_table import Table
+from airssys_wasm.system.pipeline_upkeep import read_health, read_passivate_after
 
 _LIMITS: Final = tuple(field.name for field in attrs.fields(Limits))
 _PLACEHOLDER: Final = "?"
@@ -236,6 +242,8 @@ class _Parser:
             limits=Limits(**(self.limits | _limits(table.table("limits")))),
             config=_config(table),
             shutdown=_shutdown(table),
+            health=read_health(table),
+            passivate_after=read_passivate_after(table),
             parent=table.take("parent", ""),
             capabilities=together(read_capabilities(table.table("capabilities")), self.grants.get(name, {})),
         )

@@ -9,6 +9,7 @@ import attrs
 
 from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Shutdown
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
+from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
 from airssys_wasm.security.capabilities import Capabilities
@@ -87,6 +88,8 @@ class ComponentSpec:
     config: ComponentConfig = ComponentConfig()
     capabilities: Capabilities | None = None
     shutdown: Shutdown = DEFAULT_SHUTDOWN
+    health: HealthCheck | None = None
+    passivate_after: float | None = None
     parent: str = ""
 
     @property

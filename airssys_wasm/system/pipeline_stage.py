@@ -201,6 +201,8 @@ def _settings(spec: ComponentSpec) -> dict[str, Any]:
         "config": spec.config,
         "execution": spec.execution,
         "shutdown": spec.shutdown,
+        "health": spec.health,
+        "passivate_after": spec.passivate_after,
     }
 
 

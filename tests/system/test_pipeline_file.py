@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
+from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.system.pipeline_file import Draft, parse_pipeline
@@ -63,8 +64,11 @@ def test_every_key_reaches_the_spec() -> None:
         key = "json:user.id"
         restart = "permanent"
         execution = "thread"
+        passivate_after = 60
         [component.limits]
         max_fuel = 9
+        [component.health]
+        interval = 2
         [component.config]
         n = 1
         [component.env]
@@ -90,6 +94,8 @@ def test_every_key_reaches_the_spec() -> None:
         key=Key(("user", "id")),
         restart=Restart.PERMANENT,
         execution=Execution.THREAD,
+        health=HealthCheck(interval=2.0),
+        passivate_after=60.0,
         limits=Limits(max_fuel=9, max_execution_time=2.0),
         config=ComponentConfig((("A", "b"),), b'{"n": 1}'),
         capabilities=Capabilities(send=["y/c/0", "x/b/*"], storage=["read"]),
