@@ -154,7 +154,7 @@ async def test_a_real_guest_is_asked_for_its_health(system: ActorSystem) -> None
 async def test_a_tree_has_sleeping_components(system: ActorSystem) -> None:
     """A specification says it as `load` does."""
     spec = ComponentSpec(named("echo"), GUESTS / "echo.wasm", passivate_after=SOON, health=HealthCheck())
-    tree = await system.supervise(SupervisorSpec[ComponentSpec](name="app", children=[spec]))
+    tree = await system.supervise(SupervisorSpec(name="app", children=[spec]))  # type: ignore[list-item]
     echo = system.get(named("echo"))
     assert echo is not None
     await until_asleep(echo)
