@@ -32,6 +32,7 @@ MODULES = (
     "parallel",
     "spawn",
     "restart",
+    "passivation",
     "many",
     "cold",
 )

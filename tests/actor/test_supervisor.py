@@ -280,3 +280,14 @@ async def test_restart_waits_for_its_own_instance(bench: Bench) -> None:
     assert not third.done()
     bench.guest().resume()
     await third
+
+
+async def test_jitter_spreads_the_restarts_of_those_that_stand_alone(bench: Bench) -> None:
+    """Each waits at most its back-off, and what is announced is what it waits."""
+    policy = RestartPolicy(backoff_initial=10.0, jitter=1.0)
+    for number in range(20):
+        await bench.crash(await bench.start(f"n{number}", policy=policy))
+    delays = [event.delay for event in bench.observer.events if event.kind is EventKind.RESTARTING]
+    assert len(set(delays)) > 1
+    assert all(0.0 <= delay <= 10.0 for delay in delays)
+    assert pytest.approx(sorted(delays)) == [due - bench.clock.time() for due in bench.clock.pending]
