@@ -13,7 +13,7 @@ from airssys_wasm.cli.languages import Language
 from tests.cli.commands import airssys
 
 WIT = sorted(f"wit/{file.name}" for file in (importlib.resources.files("airssys_wasm") / "wit").iterdir())
-COMMON = [".gitignore", "README.md", "guest.toml", "pipeline.toml", "test_guest.py"]
+COMMON = [".gitignore", "README.md", "guest.toml", "pipeline.toml", "pytest.ini", "test_guest.py"]
 OWN = {
     "python": ["app.py"],
     "javascript": ["build.mjs", "guest.js", "package.json"],
