@@ -131,6 +131,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     if before is not None:
         from airssys_wasm.testing.leaks import in_words, left_behind
 
+        getattr(item, "funcargs", {}).clear()  # a handle that a fixture gave still holds its component's code
         if left := left_behind(before, allowed=_allowed(item)):
             pytest.fail(in_words(left), pytrace=False)
 

@@ -10,6 +10,7 @@ aside: finding objects walks the whole heap. Needs Linux's /proc.
 import asyncio
 import gc
 import os
+import re
 import threading
 import time
 from collections import Counter
@@ -31,10 +32,9 @@ LOOP_FILES: Final = ("anon_inode:[eventpoll]", "anon_inode:[eventfd]", "socket:"
 POOL_THREADS: Final = ("AnyIO worker thread", "asyncio_")
 """Threads that a loop keeps for its next blocking call, until it ends."""
 
-COMPILED_CODE: Final = "/memfd:wasm-"
+COMPILED_CODE: Final = re.compile(r"/memfd:wasm-|.*\.cwasm( \(deleted\))?$")
 """What a compiled component maps, for as long as somebody holds it, or a handle of a guest made of it."""
 
-_KEPT: Final = (*POOL_THREADS, COMPILED_CODE)
 _TURN_SECONDS: Final = 0.01
 _MOST_SHOWN: Final = 5
 
@@ -136,8 +136,9 @@ class LeakCheck:
         more = open_stores() - self._stores
         stores = [f"{more} of guests"] if more > 0 else []
         grown = {} if self._snapshot is None else self._snapshot.grown()
-        mine = {kind: [name for name in names if not name.startswith(_KEPT)] for kind, names in grown.items()}
-        return _without({**mine, "stores": stores}, self._allowed)
+        threads = [name for name in grown.get("threads", ()) if not name.startswith(POOL_THREADS)]
+        files = [name for name in grown.get("files", ()) if not COMPILED_CODE.match(name)]
+        return _without({"threads": threads, "files": files, "stores": stores}, self._allowed)
 
     @staticmethod
     def _refuse_after(give_up: float, found: dict[str, list[str]]) -> None:

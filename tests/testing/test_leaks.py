@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airssys_wasm import ActorSystem, ComponentId
+from airssys_wasm import ActorHandle, ActorSystem, ComponentId
 from airssys_wasm.testing import assert_no_leaks, contract_component
 from airssys_wasm.testing.leaks import Snapshot, left_behind, live_instances, resident_bytes
 
@@ -14,10 +14,25 @@ GUEST = ComponentId("demo", "guest", "0")
 
 
 async def test_a_block_that_leaves_nothing_passes() -> None:
-    """A whole system, with a guest that ran, comes and goes; its threads get time to end."""
-    async with assert_no_leaks(), ActorSystem() as system:
-        guest = await system.load(GUEST, contract_component(), execution="thread")
-        assert b"x" == await guest.ask(b"x")
+    """A whole system, with a guest that ran, comes and goes, whether its code was in the cache or not."""
+    guests = []
+    for _ in range(2):
+        async with assert_no_leaks(), ActorSystem() as system:
+            guests.append(await system.load(GUEST, contract_component(), execution="thread"))
+            assert b"x" == await guests[-1].ask(b"x")
+
+
+@pytest.fixture
+async def echo(actor_system: ActorSystem) -> ActorHandle:
+    """A guest whose code is in the cache."""
+    guest = await actor_system.load(GUEST, contract_component())
+    await actor_system.unload(guest)
+    return await actor_system.load(GUEST, contract_component())
+
+
+async def test_a_fixture_may_give_a_handle(echo: ActorHandle) -> None:
+    """That its code stays mapped for as long as somebody has the handle is no leak of the test's."""
+    assert b"x" == await echo.ask(b"x")
 
 
 async def test_a_task_that_goes_on_is_named() -> None:
