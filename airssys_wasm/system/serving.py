@@ -6,31 +6,29 @@
 | raises `GuestError` | err of that case |
 | raises or returns anything else, or too many bytes | err runtime-error; its traceback is in the log |
 | runs longer than `Limits.max_execution_time` | err timeout; the handler is cancelled |
+
+A handler that does not end within a second of being cancelled is left behind, and named in the log.
 """
 
-import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, final
 
-import anyio
 import attrs
 
 from airssys_wasm.core.config import ComponentConfig
-from airssys_wasm.core.errors import GuestError, Interrupted, PayloadTooLarge
+from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, as_bytes
 from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, Guest, GuestHost, HealthStatus, HostState
+from airssys_wasm.system.handling import HandlerCall
 
 Handler = Callable[[ComponentMessage], Awaitable[bytes | None]]
 """Host code that handles a message; what it returns is the answer, None for none."""
 
 CallbackHandler = Callable[[ComponentMessage], Awaitable[None]]
 """Host code that takes the answer to a request; its correlation id and content-type are in the metadata."""
-
-_log = logging.getLogger(__name__)
 
 
 @final
@@ -52,8 +50,7 @@ class ServedGuest:
     state: HostState
     guest_time: float = attrs.field(default=0.0, init=False)
     fuel: int = attrs.field(default=0, init=False)
-    _scope: anyio.CancelScope | None = attrs.field(default=None, init=False)
-    _interrupted: bool = attrs.field(default=False, init=False)
+    _under_way: HandlerCall | None = attrs.field(default=None, init=False)
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Nothing to start."""
@@ -78,9 +75,8 @@ class ServedGuest:
 
     def interrupt(self) -> None:
         """Cancel the handler."""
-        if self._scope is not None:
-            self._interrupted = True
-            self._scope.cancel()
+        if self._under_way is not None:
+            self._under_way.interrupt()
 
     async def aclose(self) -> None:
         """Nothing to give up."""
@@ -93,30 +89,13 @@ class ServedGuest:
         return data
 
     async def _call(self, handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage) -> Any:
-        started, self._interrupted = time.perf_counter(), False
-        with anyio.move_on_after(self.state.limits.max_execution_time) as scope:
-            self._scope = scope
-            try:
-                return await handler(message)
-            except GuestError:
-                raise
-            except (Exception, asyncio.CancelledError) as exc:
-                if isinstance(exc, asyncio.CancelledError) and _is_being_cancelled():
-                    raise
-                _log.exception("%s: the handler failed", self.state.component_id)
-                raise GuestError("runtime-error", f"the handler failed: {type(exc).__name__}") from exc
-            finally:
-                self.guest_time += time.perf_counter() - started
-                self._scope = None
-        if self._interrupted:
-            raise Interrupted
-        raise GuestError("timeout")
-
-
-def _is_being_cancelled() -> bool:
-    """Whether a CancelledError is this task's own; otherwise the handler has awaited something that was cancelled."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+        started = time.perf_counter()
+        self._under_way = call = HandlerCall(self.state.component_id)
+        try:
+            return await call.run(handler, message, self.state.limits.max_execution_time)
+        finally:
+            self.guest_time += time.perf_counter() - started
+            self._under_way = None
 
 
 @final

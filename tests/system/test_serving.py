@@ -1,6 +1,7 @@
 """Host code as an actor: one message at a time, and whatever it does stays its own affair."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -16,6 +17,7 @@ from airssys_wasm import (
     Limits,
     RequestTimeout,
 )
+from airssys_wasm.system import handling
 from airssys_wasm.testing.clock import ManualClock, settle
 from airssys_wasm.testing.guests import OBEDIENT, ScriptedHost
 
@@ -74,27 +76,60 @@ async def test_a_handler_that_awaits_something_cancelled_has_failed_and_lives_on
     assert (b"ok", ActorState.RUNNING) == (await inbox.ask(b"x"), inbox.state)
 
 
-@pytest.mark.parametrize("answers", [False, True])
-async def test_a_handler_that_cancels_its_own_task_ends_nobody_else(
-    scripted_system: ActorSystem, *, answers: bool
-) -> None:
-    """Its actor crashes and is restarted; the others do not notice."""
+async def test_a_handler_that_cancels_its_own_task_has_failed_and_lives_on(scripted_system: ActorSystem) -> None:
+    """As with whatever else it raises; nobody else notices."""
 
     async def handler(message: ComponentMessage) -> bytes | None:
         if message.payload.data == b"cancel":
             task = asyncio.current_task()
             assert task is not None
             task.cancel()
-            if not answers:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
         return b"ok"
 
     echo, inbox = await scripted_system.load(A, OBEDIENT), await scripted_system.serve(INBOX, handler)
-    ended = await asyncio.gather(inbox.ask(b"cancel"), return_exceptions=True)
-    assert [bytes if answers else ActorStopped] == [type(each) for each in ended]
-    await settle()
-    await inbox.restart()
+    with pytest.raises(GuestError, match="the handler failed: CancelledError"):
+        await inbox.ask(b"cancel")
     assert (b"ok", b"x") == (await inbox.ask(b"x"), await echo.ask(b"x"))
+
+
+@pytest.mark.parametrize("way", ["its time is over", "interrupt", "unload", "the system is left"])
+async def test_a_handler_that_does_not_end_is_left_behind(
+    way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hears of no cancellation; its asker and whoever ends it do not wait for that."""
+    monkeypatch.setattr(handling, "LEAVE_SECONDS", 0.05)
+    release, begun = asyncio.Event(), asyncio.Event()
+
+    async def handler(message: ComponentMessage) -> bytes | None:
+        begun.set()
+        while message.payload.data == b"block" and not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+        return b"ok"
+
+    try:
+        async with ActorSystem(host=ScriptedHost(), stop_timeout=0.1) as system:
+            limits = Limits(max_execution_time=0.05 if way == "its time is over" else 1e6)
+            inbox = await system.serve(INBOX, handler, limits=limits)
+            asking = asyncio.create_task(inbox.ask(b"block", timeout=None))
+            await begun.wait()
+            if way == "interrupt":
+                await inbox.restart()
+            elif way == "unload":
+                parts = system._parts()
+                unloading = asyncio.create_task(system.unload(inbox))
+                await settle()
+                parts.supervisor._children.kill(parts.registry.by_id(INBOX))  # as its grace period of 5 s does
+                await unloading
+            if way in {"its time is over", "interrupt"}:
+                assert b"ok" == await inbox.ask(b"x", timeout=30)
+        with pytest.raises(GuestError if way == "its time is over" else ActorStopped):
+            await asking
+        assert "does not end though it was cancelled" in caplog.text
+    finally:
+        release.set()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().endswith(" handler")))
 
 
 async def test_a_handler_that_answers_no_bytes_has_failed_and_lives_on(scripted_system: ActorSystem) -> None:
