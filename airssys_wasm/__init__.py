@@ -44,6 +44,7 @@ from airssys_wasm.core.errors import PipelineInvalid as PipelineInvalid
 from airssys_wasm.core.errors import PolicyViolation as PolicyViolation
 from airssys_wasm.core.errors import RequestTimeout as RequestTimeout
 from airssys_wasm.core.errors import TargetNotFound as TargetNotFound
+from airssys_wasm.core.errors import TooManyMaps as TooManyMaps
 from airssys_wasm.core.errors import TooManyThreads as TooManyThreads
 from airssys_wasm.core.errors import Trap as Trap
 from airssys_wasm.core.exits import ExitKind as ExitKind
@@ -166,6 +167,7 @@ __all__ = [
     "SupervisorSpec",
     "SystemStatistics",
     "TargetNotFound",
+    "TooManyMaps",
     "TooManyThreads",
     "Trap",
     "WasmtimeEngine",

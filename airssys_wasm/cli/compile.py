@@ -52,7 +52,7 @@ def _doing(wanted: Sequence[Wanted], number: int) -> str:
 
 
 def _tell(one: Precompiled) -> None:
-    name = f"{one.wanted.file}{' (metered)' if one.wanted.metered else ''}"
+    name = f"{one.wanted.file}{'' if one.wanted.kind == 'plain' else f' ({one.wanted.kind})'}"
     if one.problem is not None:
         say(str(one.problem))
     elif not one.kept:

@@ -8,6 +8,7 @@
     ├─ InvalidComponent     (ValueError) the binary is no component, or not one that can run here
     ├─ ExportNotFound      (LookupError) a contract export is missing or of another type
     ├─ InstantiationFailed               the component could not be started, or its `initialize` failed
+    │  └─ TooManyMaps                    the kernel would soon refuse this process memory
     ├─ ComponentNotFound   (LookupError) no component behind this handle
     ├─ AlreadyLoaded        (ValueError) the id is taken
     ├─ TooManyThreads                    every thread for blocking guests is taken by one that no longer answers
@@ -110,6 +111,15 @@ class InstantiationFailed(AirssysError):
     def __init__(self, detail: str, component: "ComponentId | None" = None) -> None:
         super().__init__(f"Instantiation failed: {detail if component is None else f'{component}: {detail}'}")
         self.detail, self.component = detail, component
+
+
+class TooManyMaps(InstantiationFailed):
+    """The process has nearly as many memory maps as the kernel allows; beyond that anything in Python may fail."""
+
+    def __init__(self, maps: int, limit: int, component: "ComponentId | None" = None) -> None:
+        way = "raise it (`sysctl vm.max_map_count=1048576`) or give components a max_memory_bytes of 4 MiB or less"
+        super().__init__(f"{maps} memory maps of vm.max_map_count ({limit}) are in use; {way}", component)
+        self.maps, self.limit = maps, limit
 
 
 class ComponentNotFound(AirssysError, LookupError):

@@ -14,7 +14,7 @@ from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE, VERSION
-from airssys_wasm.runtime.machine import Machine
+from airssys_wasm.runtime.machine import Machine, Profile
 
 WASI_PREFIX: Final = "wasi:"
 _PACKAGE: Final = LIFECYCLE.partition("/")[0] + "/"
@@ -65,8 +65,8 @@ class CompiledComponent:
     data: bytes = attrs.field(repr=lambda data: f"{len(data)} bytes")
     wasi: bool = False
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
-    builds: dict[bool, Build] = attrs.field(factory=dict, repr=False)
-    """By whether fuel is metered; of the engine that used it last."""
+    builds: dict[Profile, Build] = attrs.field(factory=dict, repr=False)
+    """By the kind of engine; of the one that used it last."""
 
 
 def fits(machine: Machine, component: Component, source: str) -> None:

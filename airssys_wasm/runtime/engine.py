@@ -32,7 +32,8 @@ from airssys_wasm.runtime.host_fn.table import host_functions
 from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.inspection import report
 from airssys_wasm.runtime.loader import Loader, check_digest
-from airssys_wasm.runtime.machine import Machine
+from airssys_wasm.runtime.machine import PLAIN, Machine, Profile
+from airssys_wasm.runtime.maps import MapRoom
 from airssys_wasm.runtime.store import GuestStore, StoreHost
 
 INSPECT_SECONDS: Final = 5.0
@@ -67,10 +68,11 @@ class WasmtimeEngine:
     def __init__(self, *, cache: Path | None = FROM_ENVIRONMENT) -> None:
         self._host = StoreHost()
         self._host_calls = HostCalls(host_functions(), self._host.fibers)
-        self._machines: dict[bool, Machine] = {}
+        self._machines: dict[Profile, Machine] = {}
         self._loader = Loader(CompileCache(default_directory() if cache is FROM_ENVIRONMENT else cache))
         self._handle_ids = itertools.count(1)
         self._loaded: dict[ComponentHandle, _Loaded] = {}
+        self._maps = MapRoom()
         self._machine(Limits())
 
     async def __aenter__(self) -> Self:
@@ -81,13 +83,13 @@ class WasmtimeEngine:
 
     @property
     def engine(self) -> Engine:
-        """The plain wasmtime engine; the one that meters fuel is made when a component asks for it."""
-        return self._machines[False].engine
+        """The plain wasmtime engine; those for fuel and for small memories are made when a component asks for them."""
+        return self._machines[PLAIN].engine
 
     @property
     def linker(self) -> Linker:
         """The plain engine's linker with the host functions of the contract, without WASI."""
-        return self._machines[False].linker
+        return self._machines[PLAIN].linker
 
     @property
     def live_stores(self) -> int:
@@ -109,7 +111,7 @@ class WasmtimeEngine:
 
         Args:
             source: bytes, a Path, or a compiled component.
-            limits: The size limit holds here; whether fuel is metered decides for which engine to compile.
+            limits: The size limit holds here; fuel and memory decide for which engine to compile.
             sha256: Hexadecimal digest that the binary must have; None for any.
 
         Raises:
@@ -132,10 +134,12 @@ class WasmtimeEngine:
 
         Raises:
             InstantiationFailed: An import nobody provides, a limit, or a trap.
+            TooManyMaps: The process has no memory maps left for it.
             ConfigError: The payload limit is beyond what component values can carry.
         """
         _check_payload_limit(state.limits)
         build = await self._loader.build(compiled, self._machine(state.limits))
+        await self._maps.admit(build.machine.profile, state.component_id)
         guest = GuestStore(self._host, compiled, build, state)
         try:
             await guest.instantiate()
@@ -238,10 +242,10 @@ class WasmtimeEngine:
             await guest.aclose()
 
     def _machine(self, limits: Limits) -> Machine:
-        metered = limits.max_fuel is not None
-        if metered not in self._machines:
-            self._machines[metered] = Machine(self._host_calls, metered=metered)
-        return self._machines[metered]
+        profile = Profile.of(limits)
+        if profile not in self._machines:
+            self._machines[profile] = Machine(self._host_calls, profile)
+        return self._machines[profile]
 
     def _find(self, handle: ComponentHandle) -> _Loaded:
         try:

@@ -138,11 +138,11 @@ class Loader:
 
     async def build(self, compiled: CompiledComponent, machine: Machine) -> Build:
         """The component as this machine runs it; compiled now if it is not there, or there for another engine."""
-        build = compiled.builds.get(machine.metered)
+        build = compiled.builds.get(machine.profile)
         if build is None or build.machine is not machine:
             work = functools.partial(self._build, compiled, machine)
             build = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
-            compiled.builds[machine.metered] = build
+            compiled.builds[machine.profile] = build
         return build
 
     def _load(self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None) -> CompiledComponent:
@@ -152,7 +152,7 @@ class Loader:
         check_digest(name, digest, sha256)
         compiled = CompiledComponent(name, digest, data)
         build = self._build(compiled, machine)
-        compiled.builds[machine.metered] = build
+        compiled.builds[machine.profile] = build
         compiled.wasi = uses_wasi(machine, build.component)
         return compiled
 

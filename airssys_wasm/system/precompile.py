@@ -9,26 +9,25 @@ import attrs
 
 from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.limits import Limits
+from airssys_wasm.runtime.machine import SMALL_MEMORY_BYTES, Profile
 from airssys_wasm.system.builder import WasmtimeEngine
 from airssys_wasm.system.pipeline_open import open_pipeline
 
 _PIPELINE: Final = ".toml"
-_METERED: Final = Limits(max_fuel=1)
-"""Code that counts fuel is other code; how much there is of it is not part of it."""
 
 
 @final
 @attrs.frozen
 class Wanted:
-    """One component to be compiled, for engines that count fuel or do not."""
+    """One component to be compiled, for the engine that its limits ask for."""
 
     file: Path
     limits: Limits
 
     @property
-    def metered(self) -> bool:
-        """Whether its fuel is counted."""
-        return self.limits.max_fuel is not None
+    def kind(self) -> str:
+        """Of code: "plain", "metered", "small-plain" or "small-metered"."""
+        return str(Profile.of(self.limits))
 
 
 @final
@@ -55,14 +54,19 @@ async def wanted_of(files: Sequence[Path], *, metered: bool = False) -> list[Wan
             specs = (await open_pipeline(file)).components
             found |= {Wanted(spec.path, _as_compiled(spec.limits)): None for spec in specs}
         else:
-            found[Wanted(file, _METERED if metered else Limits())] = None
+            found[Wanted(file, Limits(max_fuel=1 if metered else None))] = None
     return list(found)
 
 
 def _as_compiled(limits: Limits) -> Limits:
     """What of a component's limits matters to compiling it, so that the same work is not done twice."""
-    base = Limits() if limits.max_fuel is None else _METERED
-    return attrs.evolve(base, max_component_bytes=limits.max_component_bytes)
+    profile, base = Profile.of(limits), Limits()
+    return attrs.evolve(
+        base,
+        max_fuel=1 if profile.metered else None,
+        max_memory_bytes=SMALL_MEMORY_BYTES if profile.small else base.max_memory_bytes,
+        max_component_bytes=limits.max_component_bytes,
+    )
 
 
 async def precompile(wanted: Sequence[Wanted]) -> AsyncIterator[Precompiled]:

@@ -20,6 +20,8 @@ CLASSES = {
 }
 LINE = re.compile(r"^ *[│├└─ ]*(?P<name>[A-Z]\w+)(?: +\((?P<builtin>\w+)\))?(?: |$)")
 
+MAPS_WAY = "raise it (`sysctl vm.max_map_count=1048576`) or give components a max_memory_bytes of 4 MiB or less"
+
 CASES: list[tuple[AirssysError, str]] = [
     (AirssysError("anything"), "anything"),
     (errors.EngineCreation("no fibers"), "Engine creation failed: no fibers"),
@@ -38,6 +40,10 @@ CASES: list[tuple[AirssysError, str]] = [
     ),
     (errors.InstantiationFailed("no import"), "Instantiation failed: no import"),
     (errors.InstantiationFailed("no import", ECHO), "Instantiation failed: demo/echo/0: no import"),
+    (
+        errors.TooManyMaps(64_500, 65_530, ECHO),
+        f"Instantiation failed: demo/echo/0: 64500 memory maps of vm.max_map_count (65530) are in use; {MAPS_WAY}",
+    ),
     (errors.ComponentNotFound(ECHO), "Component not found: demo/echo/0"),
     (errors.ComponentNotFound(ComponentHandle(ECHO, 3)), "Component not found: demo/echo/0#3"),
     (

@@ -14,6 +14,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime import cache_file
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from airssys_wasm.runtime.machine import PLAIN
 from tests.runtime.guests import GUEST, ask, binary
 
 
@@ -27,7 +28,7 @@ async def component() -> Component:
     """A compiled one."""
     async with WasmtimeEngine(cache=None) as engine:
         compiled = await engine.compile(binary("echo"), Limits())
-        return compiled.builds[False].component
+        return compiled.builds[PLAIN].component
 
 
 @pytest.mark.usefixtures("small_pieces")
