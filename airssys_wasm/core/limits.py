@@ -35,7 +35,7 @@ class Limits:
 
     | field | unit | what happens beyond it |
     |---|---|---|
-    | max_memory_bytes | bytes; up to 4 MiB: few memory maps | `memory.grow` answers -1; at instantiation the load fails |
+    | max_memory_bytes | bytes; to 4 MiB: few memory maps | `memory.grow` answers -1; at instantiation the load fails |
     | max_execution_time | seconds of wall clock a call, host waits included | `DeadlineExceeded`, a crash |
     | max_fuel | wasmtime fuel a call; None: not metered | `FuelExhausted`, a crash |
     | mailbox_capacity | messages waiting | senders wait |
