@@ -76,6 +76,8 @@ from airssys_wasm.core.storage import StorageClaimed as StorageClaimed
 from airssys_wasm.core.storage import StorageError as StorageError
 from airssys_wasm.core.storage import StorageUnavailable as StorageUnavailable
 from airssys_wasm.core.storage import StorageUsage as StorageUsage
+from airssys_wasm.core.upgrades import UpgradeFailed as UpgradeFailed
+from airssys_wasm.core.upgrades import UpgradeUnderWay as UpgradeUnderWay
 from airssys_wasm.security.capabilities import Capabilities as Capabilities
 from airssys_wasm.security.decision import AuditEntry as AuditEntry
 from airssys_wasm.security.explain import Explanation as Explanation
@@ -170,5 +172,7 @@ __all__ = [
     "TooManyMaps",
     "TooManyThreads",
     "Trap",
+    "UpgradeFailed",
+    "UpgradeUnderWay",
     "WasmtimeEngine",
 ]

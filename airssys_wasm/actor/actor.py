@@ -3,12 +3,14 @@
     run ─► setup ─► running: take ─► deliver ─► answer ─┐ ─► shutdown ─► close ─► ExitReason
                        ▲                                │
                        └────────────────────────────────┘
+                    aside: for an upgrade, before `take` or instead of it
 
 | what ends it | the message in progress | `shutdown` | kind |
 |---|---|---|---|
 | an order to stop | is finished | is called | stopped |
 | an order to restart | is finished, unless it is interrupted | is called, unless interrupted | interrupted |
 | an order to sleep | there is none; one that comes first undoes the order | is called | passivated |
+| an order to retire | has ended long ago: another instance serves | is called | stopped |
 | too many bad answers to `health` | there is none | is not called | crashed |
 | a trap, an answer that is too large, a bug in a host | `ComponentCrashed` | is not called | crashed |
 | `interrupt` | `ActorStopped`, or its asker has given up | is not called | interrupted |
@@ -19,42 +21,33 @@ However it ends, the guest is closed. The mailbox and the counters belong to the
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Final, final
 
 import anyio
 
-from airssys_wasm.actor import farewell
-from airssys_wasm.actor.child import Child, Order
+from airssys_wasm.actor import farewell, lost
+from airssys_wasm.actor.aside import Aside
+from airssys_wasm.actor.callbacks import Callbacks
+from airssys_wasm.actor.child import Child, ChildSpec, Order
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.health import UNHEALTHY
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.passivation import PASSIVATED, has_mail
 from airssys_wasm.actor.upkeep import Upkeep
-from airssys_wasm.core.errors import (
-    ActorStopped,
-    ComponentCrashed,
-    DeliveryError,
-    GuestError,
-    Interrupted,
-    PayloadTooLarge,
-    Trap,
-)
+from airssys_wasm.core.errors import GuestError, Interrupted
 from airssys_wasm.core.exits import ExitKind, ExitReason
-from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.observations import DeadLetterReason
-from airssys_wasm.core.ports import Clock, Guest, GuestHost, HostState
+from airssys_wasm.core.ports import Clock, ComponentMetadata, Guest, GuestHost, HostState
 
 TURN_SECONDS: Final = 0.001
 """An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
 
-_LOST: Final = {
-    ExitKind.CRASHED: DeadLetterReason.CRASHED,
-    ExitKind.LINKED: DeadLetterReason.CRASHED,
-    ExitKind.INTERRUPTED: DeadLetterReason.INTERRUPTED,
-    ExitKind.STOPPED: DeadLetterReason.ACTOR_STOPPED,
+_ORDERED: Final = {
+    Order.STOP: ExitReason(ExitKind.STOPPED),
+    Order.RESTART: ExitReason(ExitKind.INTERRUPTED, "restarted on request"),
+    Order.RETIRE: ExitReason(ExitKind.STOPPED, "replaced by an upgrade"),
+    Order.SLEEP: PASSIVATED,
 }
 
 _KILLED_TO: Final = {
@@ -62,23 +55,29 @@ _KILLED_TO: Final = {
     Order.SLEEP: PASSIVATED,
 }
 
-_log: Final = logging.getLogger(__name__)
-
 
 @final
 class ComponentActor:
-    """The life of one instance; `run` never raises but for the cancellation of everything around it."""
+    """The life of one instance; `run` never raises but for the cancellation of everything around it.
 
-    def __init__(self, child: Child, host: GuestHost, clock: Clock) -> None:
+    The next one of an upgrade has a specification of its own, and begins aside.
+    """
+
+    def __init__(
+        self, child: Child, host: GuestHost, clock: Clock, spec: ChildSpec | None = None, aside: Aside | None = None
+    ) -> None:
         self.ready = False
-        assert isinstance(child.mailbox, Mailbox)  # noqa: S101 - an actor is started when there is something to take
-        self._child, self._mailbox, self._host, self._clock = child, child.mailbox, host, clock
+        self.spec, self.aside = spec or child.spec, aside
+        self.metadata = ComponentMetadata()
+        self._child, self._host, self._clock = child, host, clock
+        self._mailbox: Mailbox[Order] | None = None
+        self._reason: ExitReason | None = None
         self._guest: Guest | None = None
         self._current: Envelope | None = None
         self._order: Order | None = None
         self._why: ExitReason | None = None
         self._state: HostState | None = None
-        self._callbacks: dict[str, Envelope] = {}
+        self._callbacks: Callbacks | None = None
         self._upkeep: Upkeep | None = None
         self._scope = anyio.CancelScope()
 
@@ -119,13 +118,33 @@ class ComponentActor:
         finally:
             self._lose_current(reason)
             await self._close()
+            self._reason = reason
+            if self.aside is not None:
+                self.aside.end(reason)
         return reason
 
     def tell(self, order: Order) -> None:
         """Give an order, obeyed after the message in progress, before all others. A stop is final, sleep gives way."""
         if self._order is not Order.STOP and (self._order is None or order is not Order.SLEEP):
             self._order = order
-        self._mailbox.put_signal(order)
+        self._signal(order)
+        if self.aside is not None:
+            self.aside.go_on()
+
+    def step_aside(self) -> Aside:
+        """Leave the mailbox, after the message in progress, to whoever is next; see `Aside`."""
+        self.aside = aside = Aside()
+        self._signal(Order.STEP_ASIDE)
+        if self._reason is not None:
+            aside.end(self._reason)
+        elif self._order is not None:
+            aside.go_on()
+        return aside
+
+    def _signal(self, order: Order) -> None:
+        """Wake it, if it is at the mailbox."""
+        if self._mailbox is not None:
+            self._mailbox.put_signal(order)
 
     def interrupt(self, envelope: Envelope | None = None) -> bool:
         """Stop the guest in the middle of a message.
@@ -156,7 +175,8 @@ class ComponentActor:
         try:
             guest = await self._setup()
             on_ready()
-            reason = await self._serve(guest)
+            while (reason := await self._serve(guest)) is None:
+                """It has stepped aside, and does something else now."""
             if reason is PASSIVATED:
                 await farewell.fall_asleep(self._child, guest, self._clock, self.kill)
             elif reason is not UNHEALTHY:
@@ -168,36 +188,23 @@ class ComponentActor:
         return reason
 
     async def _setup(self) -> Guest:
-        spec = self._child.spec
+        spec = self.spec
         self._state = state = spec.host_state()
-        state.take_callback, state.drop_callback = self._take_callback, self._drop_callback
+        self._callbacks = Callbacks(self._child, state)
         self._guest = guest = await self._host.start(spec.compiled, state)
-        self._child.metadata = await guest.initialize(spec.config)
+        self.metadata = await guest.initialize(spec.config)
         self.ready = True
-        if spec.health is not None or spec.passivate_after is not None:
-            self._upkeep = Upkeep(self._child, self._mailbox, state, guest, self._clock, self.tell)
-            self._upkeep.begin()
         return guest
 
-    def _take_callback(self, message: ComponentMessage) -> bool:
-        """Put the answer to a request of this instance into the mailbox."""
-        envelope = Envelope(message, callback=True, instance=self._state)
-        taken = self._mailbox.put_callback(envelope)
-        if taken and message.metadata.correlation_id is not None:
-            self._callbacks[message.metadata.correlation_id] = envelope
-        return taken
+    async def _serve(self, guest: Guest) -> ExitReason | None:
+        """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`.
 
-    def _drop_callback(self, correlation_id: str) -> None:
-        """Take back an answer that waits in the mailbox; nothing when it has been delivered."""
-        envelope = self._callbacks.pop(correlation_id, None)
-        if envelope is not None:
-            envelope.withdrawn = True
-
-    async def _serve(self, guest: Guest) -> ExitReason:
-        """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`."""
-        mailbox, upkeep, now = self._mailbox, self._upkeep, time.monotonic
+        Returns:
+            The end that was ordered; None when it is to step aside.
+        """
+        mailbox, now = await self._mailbox_given(guest), time.monotonic
+        upkeep, turn = self._upkeep, now()
         wait = mailbox.wait if upkeep is None else upkeep.wait
-        turn = now()
         while self._order is None or self._stays_awake():
             item = mailbox.take_nowait()
             if item is None:
@@ -208,14 +215,37 @@ class ComponentActor:
                 if now() - turn >= TURN_SECONDS:
                     await asyncio.sleep(0)
                     turn = now()
+            elif self.aside is not None:
+                return None
             elif upkeep is not None and not await upkeep.check():
                 return UNHEALTHY
-        if self._order is Order.SLEEP:
-            return PASSIVATED
-        if self._order is Order.RESTART:
-            return ExitReason(ExitKind.INTERRUPTED, "restarted on request")
-        await self._drain(guest)
-        return ExitReason(ExitKind.STOPPED)
+        if self._order is Order.STOP:
+            await self._drain(guest)
+        return _ORDERED[self._order or Order.STOP]
+
+    async def _mailbox_given(self, guest: Guest) -> Mailbox[Order]:
+        """Wait while an upgrade wants it aside, then take up the work of the component."""
+        child, aside, callbacks, state = self._child, self.aside, self._callbacks, self._state
+        assert callbacks is not None  # noqa: S101 - it has been set up
+        assert state is not None  # noqa: S101 - as before
+        if aside is not None:
+            callbacks.hold()
+            self._end_upkeep()
+            await aside.wait(guest)
+            self.aside = None
+        assert isinstance(child.mailbox, Mailbox)  # noqa: S101 - an actor serves when there is something to take
+        self._mailbox = mailbox = child.mailbox
+        if self._order is None:
+            callbacks.release()
+            if self.spec.health is not None or self.spec.passivate_after is not None:
+                self._upkeep = Upkeep(child, mailbox, state, guest, self._clock, self.tell)
+                self._upkeep.begin()
+        return mailbox
+
+    def _end_upkeep(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.end()
+            self._upkeep = None
 
     def _stays_awake(self) -> bool:
         """Forget an order to sleep because a message came first."""
@@ -233,10 +263,7 @@ class ComponentActor:
     async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
         """Have the guest handle one message and complete the ask; a guest that answers err goes on living."""
         child = self._child
-        if envelope.callback:
-            self._callbacks.pop(envelope.message.metadata.correlation_id or "", None)
-        if envelope.withdrawn or envelope.instance not in {None, self._state}:
-            child.lose(envelope, DeadLetterReason.REQUESTER_GONE)
+        if self._callbacks is None or not self._callbacks.is_due(envelope):
             return
         self._current = envelope
         envelope.started = True
@@ -247,12 +274,7 @@ class ComponentActor:
             else:
                 answer = await guest.handle_message(envelope.message)
         except GuestError as exc:
-            child.guest_errors += 1
-            level, what = (logging.WARNING, " to a callback") if envelope.callback else (logging.DEBUG, "")
-            _log.log(
-                level, "%s answered err%s: %s", child.id, what, farewell.line(exc)
-            )  # of a callback nobody else hears
-            envelope.fail(exc)
+            lost.answered_err(child, envelope, exc)
         else:
             child.handled += 1
             envelope.answer(answer)
@@ -261,39 +283,13 @@ class ComponentActor:
     def _lose_current(self, reason: ExitReason) -> None:
         """End the message in progress when the instance ended on it."""
         envelope, self._current = self._current, None
-        if envelope is None:
-            return
-        child, message = self._child, envelope.message
-        error: DeliveryError = ActorStopped(child.id, reason, message)
-        if reason.kind is ExitKind.CRASHED:
-            error = ComponentCrashed(child.id, _word(reason.cause), message)
-            error.__cause__ = reason.cause
-        envelope.fail(error)
-        child.lose(envelope, _LOST[reason.kind], error)
+        if envelope is not None:
+            lost.lose(self._child, envelope, reason)
 
     async def _close(self) -> None:
         """Have no more to do with anybody, and close the guest, whatever is being cancelled."""
-        self._end_requests()
-        if self._upkeep is not None:
-            self._upkeep.end()
+        if self._callbacks is not None:
+            self._callbacks.end()
+        self._end_upkeep()
         if self._guest is not None:
             await farewell.close(self._child, self._guest, self._clock)
-
-    def _end_requests(self) -> None:
-        """Requests belong to the instance: no answer reaches the next one."""
-        state = self._state
-        if state is not None:
-            state.take_callback = state.drop_callback = None
-            if state.outbox is not None:
-                state.outbox.forget(state)
-
-
-def _word(cause: BaseException | None) -> str:
-    """Why a component crashed, in one word."""
-    match cause:
-        case Trap():
-            return cause.code
-        case PayloadTooLarge():
-            return "payload-too-large"
-        case _:
-            return type(cause).__name__

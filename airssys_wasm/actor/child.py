@@ -19,9 +19,6 @@ from airssys_wasm.core.errors import (
     ActorStopped,
     AirssysError,
     ConfigError,
-    ExecutionError,
-    GuestError,
-    InstantiationFailed,
 )
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from airssys_wasm.actor.actor import ComponentActor
     from airssys_wasm.actor.passivation import AsleepMailbox
     from airssys_wasm.actor.tree_leaf import Leaf
+    from airssys_wasm.actor.upgrade import OnProbation, Upgrade
 
 Shutdown = Literal["brutal", "infinite"] | float
 """How long a component may take to stop: not at all, as long as it likes, or that many seconds (as in OTP)."""
@@ -62,6 +60,8 @@ class Order(StrEnum):
     RESTART = "restart"
     SLEEP = "sleep"
     CHECK = "check"
+    STEP_ASIDE = "step-aside"
+    RETIRE = "retire"
 
 
 def check_shutdown(_instance: object, _attribute: object, value: Shutdown) -> None:
@@ -148,6 +148,10 @@ class Child:
     unrevived: bool = attrs.field(default=False, init=False, repr=False)
     """Whether it has had no instance that initialized since it last fell asleep."""
     health: HealthRecord = attrs.field(factory=HealthRecord, init=False, repr=False)
+    beside: "set[ComponentActor]" = attrs.field(factory=set, init=False, repr=False)
+    """Actors of an upgrade that live and are not `actor`: the next one, the last one, one that retires."""
+    upgrade: "Upgrade | None" = attrs.field(default=None, init=False, repr=False)
+    probation: "OnProbation | None" = attrs.field(default=None, init=False, repr=False)
     reason: ExitReason | None = attrs.field(default=None, init=False)
     drain: bool = attrs.field(default=False, init=False, repr=False)
     """Whether what waits in the mailbox is handled before it is stopped for good."""
@@ -158,6 +162,8 @@ class Child:
     restarts: int = attrs.field(default=0, init=False, repr=False)
     passivations: int = attrs.field(default=0, init=False, repr=False)
     revivals: int = attrs.field(default=0, init=False, repr=False)
+    upgrades: int = attrs.field(default=0, init=False, repr=False)
+    rollbacks: int = attrs.field(default=0, init=False, repr=False)
     guest_time: float = attrs.field(default=0.0, init=False, repr=False)
     fuel: int = attrs.field(default=0, init=False, repr=False)
     starting: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
@@ -180,6 +186,22 @@ class Child:
     def holds_memory(self) -> bool:
         """Whether the memory it may use is kept for it; not while it sleeps, nor until it is revived after that."""
         return self.actor is not None or not self.unrevived
+
+    @property
+    def instances(self) -> int:
+        """How many it has or may have at this moment, as the memory is counted that it may use."""
+        to_come = self.upgrade is not None and self.upgrade.successor is None
+        return self.holds_memory + len(self.beside) + to_come
+
+    @property
+    def digest(self) -> str:
+        """Of the binary that the next start uses; empty for what has none."""
+        return getattr(self.spec.compiled, "digest", "")
+
+    @property
+    def living(self) -> "list[ComponentActor]":
+        """All its actors."""
+        return [*self.beside] if self.actor is None else [self.actor, *self.beside]
 
     def open_mailbox(self) -> Mailbox[Order]:
         """Accept messages, for the first time or again."""
@@ -206,6 +228,8 @@ class Child:
     def move(self, event: LifecycleEvent) -> None:
         """Take a step of the lifecycle table."""
         self.state = advance(self.state, event)
+        if self.upgrade is not None:
+            self.upgrade.changed.set()
 
     def tell(self, kind: EventKind, reason: ExitReason | None = None, attempt: int = 0, delay: float = 0.0) -> None:
         """Tell observers."""
@@ -234,6 +258,10 @@ class Child:
         """Its actor has ended; keep what that has spent."""
         self.cancel_timer()
         self.actor, self.ran = None, actor.ready
+        self.keep_spent(actor)
+
+    def keep_spent(self, actor: "ComponentActor") -> None:
+        """Add what an instance that has ended has used."""
         self.guest_time += actor.guest_time
         self.fuel += actor.fuel
 
@@ -253,27 +281,15 @@ class Child:
             guest_errors=self.guest_errors,
             crashes=self.crashes,
             restarts=self.restarts,
-            guest_time=self.guest_time + (self.actor.guest_time if self.actor is not None else 0.0),
+            guest_time=self.guest_time + sum(actor.guest_time for actor in self.living),
             metadata=self.metadata,
-            fuel=self.fuel + (self.actor.fuel if self.actor is not None else 0),
+            fuel=self.fuel + sum(actor.fuel for actor in self.living),
+            digest=self.digest,
+            upgrades=self.upgrades,
+            rollbacks=self.rollbacks,
             ready=self.actor is not None and self.actor.ready,
             health=self.health.status,
             bad_answers=self.health.bad,
             passivations=self.passivations,
             revivals=self.revivals,
         )
-
-
-def start_error(child: Child, reason: ExitReason) -> BaseException:
-    """What the failure of a start is to those who wait for it."""
-    match reason.cause:
-        case None:
-            return ActorStopped(child.id, reason)
-        case GuestError() as cause:
-            error = InstantiationFailed(f"initialize answered {cause}", child.id)
-        case AirssysError() as cause if not isinstance(cause, ExecutionError):
-            return cause
-        case cause:
-            error = InstantiationFailed(str(cause) or type(cause).__name__, child.id)
-    error.__cause__ = cause
-    return error

@@ -30,10 +30,12 @@ from anyio.abc import TaskGroup
 
 from airssys_wasm.actor import passivation
 from airssys_wasm.actor.actor import ComponentActor
-from airssys_wasm.actor.child import Child, ChildSpec, Order, start_error
+from airssys_wasm.actor.beside import Beside
+from airssys_wasm.actor.child import Child, ChildSpec, Order
 from airssys_wasm.actor.lifecycle import LifecycleEvent, end_event
+from airssys_wasm.actor.lost import start_error
 from airssys_wasm.actor.registry import Registry
-from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, RestartWindow, Sleep, plan
+from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, Sleep, plan
 from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
@@ -65,6 +67,10 @@ class Children:
     all: dict[Child, None] = attrs.field(factory=dict, init=False)
     tops: "dict[Child | Tree, None]" = attrs.field(factory=dict, init=False)
     """The children that stand alone, and the trees for theirs, in start order."""
+    beside: Beside = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.beside = Beside(self)
 
     def new(self, spec: ChildSpec) -> Child:
         """A child that is about to begin and stands alone."""
@@ -93,44 +99,56 @@ class Children:
 
     def launch(self, child: Child) -> None:
         """Start an actor, unless there is no room for it after its sleep: that is a start which fails."""
+        if self.beside.place(child):
+            return
         refused = passivation.refusal(child)
         child.actor = actor = ComponentActor(child, self.host, self.clock)
         if refused is None:
-            self.group.start_soon(self._run, child, actor, name=f"{child.handle}")
+            self.group.start_soon(self.live, child, actor, name=f"{child.handle}")
         else:
             self.post(partial(self.ended, child, actor, refused))
 
-    async def _run(self, child: Child, actor: ComponentActor) -> None:
+    async def live(self, child: Child, actor: ComponentActor) -> None:
         """Live as a task; how it ended goes into the inbox. Code that cancels its own task ends its own actor."""
         try:
-            reason = await actor.run(partial(self.post, partial(self.started, child)))
+            reason = await actor.run(partial(self.post, partial(self.started, child, actor)))
         except asyncio.CancelledError:
             if self.group.cancel_scope.cancel_called:
                 raise
             reason = ExitReason(ExitKind.CRASHED, "its task was cancelled from inside")
         self.post(partial(self.ended, child, actor, reason))
 
-    def started(self, child: Child) -> None:
-        """The guest has initialized."""
-        if child.state is ActorState.STOPPED:
+    def started(self, child: Child, actor: ComponentActor) -> None:
+        """A guest has initialized."""
+        if child.state is ActorState.STOPPED or actor is not child.actor:
             return
+        child.metadata = actor.metadata
         child.move(LifecycleEvent.STARTED)
         if child.state is ActorState.RUNNING:
             self.registry.add(child)
             child.tell(EventKind.REVIVED if child.unrevived else EventKind.STARTED)
             child.unrevived = False
-            child.starting.settle()
-            if child.leaf is not None:
-                child.leaf.has_started()
+            self.runs(child)
+
+    def runs(self, child: Child) -> None:
+        """It serves: tell who waits for that."""
+        child.starting.settle()
+        if child.leaf is not None:
+            child.leaf.has_started()
 
     def ended(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
         """An actor has ended, its guest is closed."""
-        child.lose_actor(actor)
-        if child.state is ActorState.STOPPED:
+        if actor is not child.actor:
+            self.beside.ended(child, actor)
             return
+        child.lose_actor(actor)
         if child.state is ActorState.STOPPING:
             self._gone(child, child.reason or UNLOADED)
-            return
+        elif child.state is not ActorState.STOPPED:
+            self._ended_by_itself(child, actor, reason)
+
+    def _ended_by_itself(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
+        """Or for its supervisor, which will start it again."""
         child.crashes += actor.ready and reason.kind is ExitKind.CRASHED
         reason = passivation.reason_of(child, reason)
         error = None if actor.ready else start_error(child, reason)
@@ -144,6 +162,8 @@ class Children:
             child.tell(kind, reason)
             if error is not None and child.held is None:
                 child.starting.settle(error)
+        if self.beside.rolled_back(child, reason):
+            return
         if child.leaf is not None and reason.kind is not ExitKind.PASSIVATED:
             child.leaf.has_ended(reason, error)
         elif not child.gone:
@@ -184,37 +204,6 @@ class Children:
         begin = partial(self.post, partial(self.begin, child))
         child.timer = self.clock.call_at(self.clock.time() + delay, begin)
 
-    def restart(self, child: Child, started: "asyncio.Future[None]") -> None:
-        """Have a new instance, whatever state it is in; `started` is completed when it has initialized."""
-        child.starting.add(started)
-        match child.state:
-            case ActorState.RUNNING if child.actor is not None:
-                child.actor.tell(Order.RESTART)
-                child.actor.interrupt()
-                if child.timer is None:  # of an earlier restart: its time is not prolonged
-                    child.kill_after_grace(self.clock)
-            case ActorState.RESTARTING | ActorState.FAILED if child.actor is None and child.leaf is not None:
-                child.leaf.hurry()
-            case ActorState.ASLEEP:
-                passivation.wake(self, child)
-            case ActorState.RESTARTING if child.actor is None:
-                self.begin(child)
-            case ActorState.FAILED:
-                self.begin_again(child)
-            case ActorState.STOPPING | ActorState.STOPPED:
-                child.starting.settle(ActorStopped(child.id, child.reason))
-
-    def begin_again(self, child: Child) -> None:
-        """Start an actor; of a child that has failed: with all forgotten. One that sleeps unwanted sleeps on."""
-        child.held = None
-        if child.state is ActorState.ASLEEP and passivation.is_wanted(child):
-            passivation.revive(self, child)
-        if child.state is ActorState.FAILED:
-            child.open_mailbox()
-            child.window, child.reason = RestartWindow(), None
-            child.move(LifecycleEvent.REVIVE)
-        self.begin(child)
-
     def hold(self, child: Child, reason: ExitReason, *, now: bool = False) -> None:
         """Have its actor end and begin no other, until its supervisor does; the mailbox is kept."""
         if child.actor is None or child.state is ActorState.STOPPING:
@@ -233,6 +222,7 @@ class Children:
         running = child.state is ActorState.RUNNING and child.spec.shutdown != "brutal"
         child.move(LifecycleEvent.STOP)
         child.cancel_timer()
+        self.beside.stop(child)
         if running and child.actor is not None:
             child.actor.tell(Order.STOP)
             if not child.drain:
@@ -242,7 +232,7 @@ class Children:
                 child.backlog.extend(child.mailbox.close(reason))
             child.kill_after_grace(self.clock)
         else:
-            self.kill(child, reason)
+            self._end(child, reason)
 
     def kill(self, child: Child, reason: ExitReason = UNLOADED) -> None:
         """Have it end for good, now."""
@@ -250,6 +240,10 @@ class Children:
             return
         child.move(LifecycleEvent.STOP)
         child.cancel_timer()
+        self.beside.kill(child)
+        self._end(child, reason)
+
+    def _end(self, child: Child, reason: ExitReason) -> None:
         child.close_mailbox(child.reason or reason)
         if child.actor is not None:
             child.actor.kill()
@@ -258,6 +252,9 @@ class Children:
 
     def _gone(self, child: Child, reason: ExitReason, error: BaseException | None = None) -> None:
         """Nothing of it is left but what others still hold."""
+        if self.beside.outlives(child, partial(self._gone, child, reason, error)):
+            child.close_mailbox(reason)
+            return
         was_known = self.registry.find(child.handle) is child
         child.move(LifecycleEvent.START_FAILED if child.state is ActorState.STARTING else LifecycleEvent.STOPPED)
         child.close_mailbox(reason)
@@ -275,6 +272,7 @@ class Children:
         """The supervisor itself is being torn down: let nobody wait for what will not come."""
         for child in tuple(self.all):
             child.abandon(ABANDONED)
+            self.beside.abandon(child)
             self.registry.remove(child)
         for top in tuple(self.tops):
             if not isinstance(top, Child):

@@ -21,7 +21,7 @@ from typing import Final, Self, final
 import anyio
 from anyio.abc import TaskGroup
 
-from airssys_wasm.actor import passivation
+from airssys_wasm.actor import anew, passivation
 from airssys_wasm.actor.child import Child, ChildSpec, Unobserved
 from airssys_wasm.actor.children import ABANDONED, UNLOADED, Children
 from airssys_wasm.actor.delivery import Delivery
@@ -30,6 +30,7 @@ from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.root import RootTask
 from airssys_wasm.actor.tree_root import Tree
 from airssys_wasm.actor.trees import Trees
+from airssys_wasm.actor.upgrades import Upgrades
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
@@ -114,7 +115,7 @@ class Supervisor:
         self.links = Links(self._observer, self.registry)
         self._children = Children(self._host, self.clock, self.links, self.registry, self._post)
         self._children.group = group
-        self.trees = Trees(self._children, self)
+        self.trees, self.upgrades = Trees(self._children, self), Upgrades(self._children)
         group.start_soon(self._supervise, name="supervisor")
 
     def on_failed(self, told: Callable[[ComponentId, ExitReason], object]) -> None:
@@ -199,7 +200,7 @@ class Supervisor:
         if self._closed:
             raise ActorStopped(child.id, child.reason)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._post(partial(self._children.restart, child, started))
+        self._post(partial(anew.restart, self._children, child, started))
         await started
 
     async def wake(self, child: Child) -> None:

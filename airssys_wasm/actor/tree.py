@@ -14,15 +14,14 @@ with whatever is under way as far as the states of the children allow.
 
 import random
 from collections.abc import Callable, Collection
-from enum import StrEnum
 from functools import partial
 from typing import Any, Final, final
 
 import attrs
 
 from airssys_wasm.actor.restarts import RestartWindow
-from airssys_wasm.actor.strategies import Escalate, Group, Leave, Member, Regroup, plan
-from airssys_wasm.actor.tree_course import Course, announce
+from airssys_wasm.actor.strategies import Escalate, Group, Leave, Member, Plan, Regroup, plan
+from airssys_wasm.actor.tree_course import Course, Phase, announce
 from airssys_wasm.actor.tree_node import Above, Node
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.core.config import Restart
@@ -31,15 +30,6 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.ports import Clock, Timer
 
 _STARTING: Final = ExitReason(ExitKind.STOPPED, "its supervisor starts")
-
-
-class Phase(StrEnum):
-    """Where a branch is in its life."""
-
-    DOWN = "down"
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDING = "ending"
 
 
 @final
@@ -186,12 +176,19 @@ class Branch:
             if isinstance(node, Branch):
                 node.abandon()
 
-    def _follow(self, node: Node, reason: ExitReason) -> None:
-        """Carry out what the plan says."""
+    def restarts(self, node: Node, reason: ExitReason) -> bool:
+        """Whether a child would be started again after an end like this."""
+        return self.phase is Phase.RUNNING and isinstance(self._plan(node, reason), Regroup)
+
+    def _plan(self, node: Node, reason: ExitReason) -> Plan[Node]:
         members = [Member(member, member.restart, member.up) for member in self.members]
         group = Group(strategy=self.spec.strategy, policy=self.spec.policy, members=members, window=self._window)
         roll = random.random()  # noqa: S311 - spreads restarts, guards nothing
-        match plan(group, node, reason, self.clock.time(), roll=roll):
+        return plan(group, node, reason, self.clock.time(), roll=roll)
+
+    def _follow(self, node: Node, reason: ExitReason) -> None:
+        """Carry out what the plan says."""
+        match self._plan(node, reason):
             case Leave(rests=True):
                 node.fail(reason)
                 self._drop({node})

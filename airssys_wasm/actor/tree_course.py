@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from enum import StrEnum
 from typing import final
 
 import attrs
@@ -9,6 +10,15 @@ import attrs
 from airssys_wasm.actor.tree_node import Node
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.ports import Timer
+
+
+class Phase(StrEnum):
+    """Where a branch is in its life."""
+
+    DOWN = "down"
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDING = "ending"
 
 
 def _queue(nodes: Iterable[Node]) -> deque[Node]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, final
 
 import attrs
 
+from airssys_wasm.actor import anew
 from airssys_wasm.actor.child import Child
 from airssys_wasm.core.config import Restart
 from airssys_wasm.core.exits import ExitReason
@@ -56,7 +57,7 @@ class Leaf:
 
     def start(self) -> None:
         """Make an instance."""
-        self.children.begin_again(self.child)
+        anew.begin_again(self.children, self.child)
 
     def hold(self, reason: ExitReason) -> None:
         """Have its instance end and keep its mailbox."""
@@ -91,6 +92,10 @@ class Leaf:
             self.branch.ended(self, reason, error)
         else:
             self.branch.look()
+
+    def restarts(self, reason: ExitReason) -> bool:
+        """Whether it is going to be started again after an end like this."""
+        return self.branch.restarts(self, reason)
 
     def has_gone(self) -> None:
         """Nothing of it is left."""

@@ -30,7 +30,7 @@
        └─ PayloadTooLarge     (ValueError)
 
 Each class builds its own sentence from the data that it keeps as attributes. `StorageError` and what is below it are
-in `core/storage.py`, with their tree, `LinkBroken` is in `core/exits.py`.
+in `core/storage.py`, with their tree, as `UpgradeFailed` is in `core/upgrades.py`; `LinkBroken` is in `core/exits.py`.
 """
 
 from typing import TYPE_CHECKING, Literal

@@ -13,9 +13,15 @@ RESERVED_CONTENT_TYPE_PREFIX: Final = "application/x.airssys."
 CONTENT_TYPE_NONE: Final = RESERVED_CONTENT_TYPE_PREFIX + "none"
 CONTENT_TYPE_ERROR: Final = RESERVED_CONTENT_TYPE_PREFIX + "error+json"
 CONTENT_TYPE_FLUSH: Final = RESERVED_CONTENT_TYPE_PREFIX + "flush"
+CONTENT_TYPE_SAVE_STATE: Final = RESERVED_CONTENT_TYPE_PREFIX + "save-state"
+CONTENT_TYPE_LOAD_STATE: Final = RESERVED_CONTENT_TYPE_PREFIX + "load-state"
 
 FLUSH_OPERATION: Final = "flush"
 """A component that lists this operation in its metadata gets one flush message at the end of its inputs."""
+
+SAVE_STATE_OPERATION: Final = "save-state"
+LOAD_STATE_OPERATION: Final = "load-state"
+"""When the old component of an upgrade lists the one and the new one the other, the state is handed over."""
 
 
 def as_bytes(payload: object) -> bytes:

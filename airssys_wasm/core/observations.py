@@ -32,7 +32,8 @@ class EventKind(StrEnum):
 
     `started`, and after `passivated` `revived`: it has initialized and is ready for messages. `health`: its answer is
     another one than before. `linked`: it was ended together with another one. `gave-up`: its end was one too many for a
-    supervisor, which ends its children.
+    supervisor, which ends its children. `upgraded`: another binary serves from now on; `rolled-back`: the one before
+    serves again.
     """
 
     STARTED = "started"
@@ -46,6 +47,8 @@ class EventKind(StrEnum):
     PASSIVATED = "passivated"
     REVIVED = "revived"
     HEALTH = "health"
+    UPGRADED = "upgraded"
+    ROLLED_BACK = "rolled-back"
 
 
 @attrs.frozen
@@ -53,8 +56,9 @@ class Event:
     """One thing that happened to one component.
 
     `attempt` counts the restarts inside the window, `delay` is the back-off in seconds; both 0 unless restarting.
-    `reason` is None for started and revived. `supervisor` is the one that gave up, with those above it as in
-    `app/workers`; empty for the other kinds. `health` is the new answer; None for the other kinds.
+    `reason` is None for started, revived and upgraded. `supervisor` is the one that gave up, with those above it as in
+    `app/workers`; `digest` is that of the binary that serves after an upgrade or a rollback, `version` what it says of
+    itself; empty for the other kinds. `health` is the new answer; None for the other kinds.
     """
 
     kind: EventKind
@@ -64,6 +68,8 @@ class Event:
     delay: float = 0.0
     supervisor: str = ""
     health: "HealthStatus | None" = None
+    digest: str = ""
+    version: str = ""
 
     @property
     def backtrace(self) -> str | None:
@@ -138,6 +144,10 @@ class ActorStatistics:
     """How often it was put to sleep."""
     revivals: int = 0
     """How often a message, or a restart on request, began to revive it."""
+    digest: str = ""
+    """SHA-256 of the binary that the next start uses, in hexadecimal; empty for host code."""
+    upgrades: int = 0
+    rollbacks: int = 0
 
 
 @attrs.frozen

@@ -8,6 +8,8 @@ import attrs
 
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.registry import Registry
+from airssys_wasm.actor.upgrade import Upgrade
+from airssys_wasm.actor.upgrades import under_way
 from airssys_wasm.core.errors import InstantiationFailed, InvalidId
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
@@ -20,7 +22,7 @@ class Admission:
 
     Memory is counted by what components may use, their `Limits.max_memory_bytes`, not by what they do use: so a
     component that was admitted always gets what it was promised. One that sleeps has given its memory back, and may be
-    refused it when it is revived; it still counts as a component.
+    refused it when it is revived; it still counts as a component. During an upgrade there are two instances of one.
     """
 
     registry: Registry
@@ -41,7 +43,7 @@ class Admission:
         if id.namespace == HOST_NAMESPACE:
             raise InvalidId("namespace", id.namespace, "is reserved for host code")
         self._check_count(id)
-        self._check_memory(id, limits)
+        self._check_memory(id, limits, self._memory_left())
         self.registry.reserve(id)
         self._promised[id] = limits.max_memory_bytes
         try:
@@ -50,9 +52,23 @@ class Admission:
             del self._promised[id]
             self.registry.release(id)
 
+    @contextlib.contextmanager
+    def upgrade_under_way(self, child: Child, upgrade: Upgrade) -> Iterator[None]:
+        """Keep a component, and the memory for one more instance of it, for one upgrade.
+
+        Raises:
+            UpgradeUnderWay: There is one already.
+            ActorStopped: The component is gone, or on its way.
+            InstantiationFailed: There is no memory for both instances.
+        """
+        left = self._memory_left()
+        with under_way(child, upgrade):
+            self._check_memory(child.id, child.spec.limits, left)
+            yield
+
     def check_revival(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
         """Refuse a component that has slept its memory while others have it; raises InstantiationFailed."""
-        self._check_memory(id, limits)
+        self._check_memory(id, limits, self._memory_left())
 
     def _check_count(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
         if self.max_components is not None:
@@ -60,15 +76,17 @@ class Admission:
             if len(taken) >= self.max_components:
                 raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
 
-    def _check_memory(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
-        if self.max_total_memory_bytes is None:
-            return
-        guests = (child for child in self.registry if _is_guest(child) and child.holds_memory)
-        taken = self._promised | {child.id: child.spec.limits.max_memory_bytes for child in guests}
-        left = self.max_total_memory_bytes - sum(taken.values())
-        if limits.max_memory_bytes > left:
+    def _check_memory(self, id: ComponentId, limits: Limits, left: int | None) -> None:  # noqa: A002 - the stable name
+        if left is not None and limits.max_memory_bytes > left:
             problem = f"max_memory_bytes of {limits.max_memory_bytes} is over the {left} that are left"
             raise InstantiationFailed(f"{problem} of max_total_memory_bytes ({self.max_total_memory_bytes})", id)
+
+    def _memory_left(self) -> int | None:
+        if self.max_total_memory_bytes is None:
+            return None
+        guests = (child for child in self.registry if _is_guest(child))
+        taken = {child.id: child.spec.limits.max_memory_bytes * child.instances for child in guests}
+        return self.max_total_memory_bytes - sum((self._promised | taken).values())
 
 
 def _is_guest(child: Child) -> bool:

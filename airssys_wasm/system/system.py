@@ -33,6 +33,7 @@ from airssys_wasm.system.fail_fast import FailFast
 from airssys_wasm.system.linking import Linking
 from airssys_wasm.system.supervision import ComponentSpec, Supervision
 from airssys_wasm.system.traffic import Traffic
+from airssys_wasm.system.upgrading import Upgrading
 from airssys_wasm.system.watching import Watching
 
 Source = bytes | bytearray | memoryview | Path | CompiledComponent
@@ -42,7 +43,7 @@ _NOTHING: Final = Capabilities()
 
 
 @final
-class ActorSystem(Traffic, Authority, Supervision, Linking, Watching):
+class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching):
     """Components as supervised actors, on the running event loop.
 
     Leaving `async with` stops all components in the reverse order of their loads, within `stop_timeout`; leaving by

@@ -12,7 +12,11 @@
 | `bug` | raises what no guest may raise, as a broken host would |
 | `huge 100` | answers that many bytes |
 | `send a/b/0 text` | sends the text to that component |
+| `version` | answers the version of its metadata |
 | anything else | answers the payload |
+
+Asked to save its state it answers how far it has counted, given a state it goes on counting from there; both only if
+its metadata lists the operation, otherwise it is never asked.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from airssys_wasm.core.errors import GuestError, Trap
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.messages import CONTENT_TYPE_LOAD_STATE, CONTENT_TYPE_SAVE_STATE, ComponentMessage
 
 if TYPE_CHECKING:
     from airssys_wasm.testing.guests import ScriptedGuest
@@ -28,7 +32,12 @@ if TYPE_CHECKING:
 
 async def obey(guest: "ScriptedGuest", message: ComponentMessage) -> bytes | None:
     """Do what the message says, as the table of this module has it."""
-    payload = message.payload.data
+    payload, content_type = message.payload.data, message.metadata.content_type
+    if content_type == CONTENT_TYPE_SAVE_STATE:
+        return b"%d" % guest.count
+    if content_type == CONTENT_TYPE_LOAD_STATE:
+        guest.count = int(payload)
+        return None
     word, _, rest = payload.partition(b" ")
     order = _ORDERS.get(word)
     return payload if order is None else await order(guest, rest)
@@ -41,6 +50,10 @@ async def _none(_guest: "ScriptedGuest", _rest: bytes) -> None:
 async def _count(guest: "ScriptedGuest", _rest: bytes) -> bytes:
     guest.count += 1
     return b"%d" % guest.count
+
+
+async def _version(guest: "ScriptedGuest", _rest: bytes) -> bytes:
+    return guest.script.metadata.version.encode()
 
 
 async def _sleep(guest: "ScriptedGuest", rest: bytes) -> bytes:
@@ -80,6 +93,7 @@ async def _send(guest: "ScriptedGuest", rest: bytes) -> bytes | None:
 _ORDERS: Final[Mapping[bytes, Callable[["ScriptedGuest", bytes], Awaitable[bytes | None]]]] = {
     b"none": _none,
     b"count": _count,
+    b"version": _version,
     b"sleep": _sleep,
     b"hang": _wait,
     b"wait": _wait,

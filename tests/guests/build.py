@@ -20,7 +20,10 @@ WASI_WIT = GUESTS / "wasi-wit"
 PLUGIN_WIT = GUESTS / "plugin-wit"
 
 SOURCES = (
-    *(GUESTS / f"{name}.c" for name in ("echo", "counter", "callback", "hostile", "wasi", "plugin")),
+    *(
+        GUESTS / f"{name}.c"
+        for name in ("echo", "counter", "callback", "hostile", "state1", "state2", "wasi", "plugin")
+    ),
     *(ROOT / "examples" / "logs" / f"{name}.c" for name in ("parse", "redact", "aggregate")),
 )
 
