@@ -59,6 +59,8 @@ from airssys_wasm import (
     PayloadTooLarge,
     RequestTimeout,
     TargetNotFound,
+    UpgradeFailed,
+    UpgradeUnderWay,
 )
 
 MIB = 1024 * 1024
@@ -84,9 +86,11 @@ STATUS = {
     TargetNotFound: 404,
     PayloadTooLarge: 413,
     AlreadyLoaded: 409,
+    UpgradeUnderWay: 409,
     InvalidComponent: 415,
     ExportNotFound: 422,
     InstantiationFailed: 422,
+    UpgradeFailed: 422,
     GuestError: 422,
     ComponentCrashed: 502,
     ActorStopped: 503,
@@ -111,7 +115,10 @@ class Plugins:
                 _id(customer), component, capabilities=GRANTS, limits=self.limits, inherit_storage=True
             )
             return True
-        raise AlreadyLoaded(handle.id)
+        # Started beside the old one, and given its place between two requests: none fails, none is lost. If it
+        # crashes in its first seconds, the old one serves again.
+        await self.system.upgrade(handle, component)
+        return False
 
     async def ask(self, customer: str, payload: bytes) -> bytes | None:
         """Have a customer's component answer."""

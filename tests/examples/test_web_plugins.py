@@ -10,7 +10,7 @@ import pytest
 
 from airssys_wasm.core.limits import MIB
 from airssys_wasm.runtime.engine import WasmtimeEngine
-from airssys_wasm.testing import contract_component
+from airssys_wasm.testing import DATA_AT, contract_component
 from examples.web_plugins.app import LIMITS, create_app
 from tests.contract.stage import binary
 from tests.examples.server import Client, served
@@ -18,7 +18,11 @@ from tests.guests import wat
 
 TOKENS = {"first": "acme", "second": "globex"}
 TIGHT = attrs.evolve(LIMITS, max_execution_time=0.3, max_memory_bytes=8 * MIB, max_component_bytes=100_000)
-ANSWERS = "(call $some (i32.const 1024) (i32.const 3))"
+
+
+def answering(name: str) -> bytes:
+    """A component that answers its name of three letters."""
+    return contract_component(f"(call $some (i32.const {DATA_AT}) (i32.const 3))", data=name, name=name)
 
 
 @pytest.fixture
@@ -150,7 +154,7 @@ async def test_a_request_that_is_too_large_or_too_slow_is_refused(
 async def test_many_requests_at_once_are_all_answered(clients: tuple[Client, Client]) -> None:
     """One at a time by each component, in whatever order."""
     for client in clients:
-        await client("PUT", contract_component(ANSWERS, data="yes"))
+        await client("PUT", answering("yes"))
     answers = await asyncio.gather(*(client("POST", b"x") for client in clients for _ in range(100)))
     assert Counter({b"yes": 200}) == Counter(answer.body for answer in answers)
     assert [100, 100] == [(await client("GET")).json["handled"] for client in clients]
@@ -171,3 +175,60 @@ async def test_it_shuts_down_cleanly_with_a_request_under_way(tmp_path: Path) ->
         acme = Client(address, "first")
         await acme("PUT", binary("hostile"))
         assert b"ok some kept" == (await acme("POST", b"storage-get key")).body
+
+
+async def test_an_upload_replaces_the_present_one_while_it_serves(clients: tuple[Client, Client]) -> None:
+    """No request fails; from the answer to the upload on, the new one answers. What was stored stays."""
+    acme, _ = clients
+    assert 201 == (await acme("PUT", answering("one"))).status
+    under_way = [asyncio.create_task(acme("POST", b"x")) for _ in range(60)]
+    assert 200 == (await acme("PUT", answering("two"))).status
+    assert b"two" == (await acme("POST", b"x")).body
+    answers = [await request for request in under_way]
+    assert {200} == {answer.status for answer in answers}
+    assert {b"one", b"two"} >= {answer.body for answer in answers}
+    assert ("two", 0) == ((described := (await acme("GET")).json)["name"], described["crashes"])
+
+
+async def test_what_a_component_stored_is_there_for_the_next_one(clients: tuple[Client, Client]) -> None:
+    """It is the customer's, however it was replaced."""
+    acme, _ = clients
+    await acme("PUT", binary("hostile"))
+    await acme("POST", b"storage-set key kept")
+    assert 200 == (await acme("PUT", answering("one"))).status
+    assert 200 == (await acme("PUT", binary("hostile"))).status
+    assert b"ok some kept" == (await acme("POST", b"storage-get key")).body
+
+
+@pytest.mark.parametrize(
+    ("upload", "status"),
+    [(wat.CORE_MODULE, 415), (wat.empty_component(), 422), (contract_component(initialize="unreachable"), 422)],
+    ids=["module", "exports", "initialize"],
+)
+async def test_a_bad_replacement_leaves_the_present_one_serving(
+    clients: tuple[Client, Client], upload: bytes, status: int
+) -> None:
+    """Its customer hears why."""
+    acme, _ = clients
+    await acme("PUT", answering("one"))
+    assert status == (await acme("PUT", upload)).status
+    assert b"one" == (await acme("POST", b"x")).body
+
+
+async def test_a_replacement_that_keeps_crashing_is_taken_back(clients: tuple[Client, Client]) -> None:
+    """The one before it serves again."""
+    acme, _ = clients
+    await acme("PUT", answering("one"))
+    assert 200 == (await acme("PUT", contract_component("unreachable"))).status
+    answers = [await acme("POST", b"x") for _ in range(6)]
+    assert (502, b"one") == (answers[0].status, answers[-1].body)
+
+
+async def test_a_component_that_has_failed_is_replaced(clients: tuple[Client, Client]) -> None:
+    """An upload is the way out."""
+    acme, _ = clients
+    await acme("PUT", contract_component("unreachable"))
+    while 503 != (await acme("POST", b"x")).status:
+        pass
+    assert 200 == (await acme("PUT", answering("one"))).status
+    assert b"one" == (await acme("POST", b"x")).body
