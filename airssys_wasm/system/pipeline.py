@@ -10,6 +10,7 @@ Everything between is bounded, so a slow part holds up what is before it, back t
 |---|---|
 | the input ends | each component, after all that feed it, handles what waits, is flushed, and ends its targets |
 | `drain()` | nothing more is read (a line that is not yet whole is left); then as if the input had ended |
+| `drain()` while components are loaded | no more are loaded, nothing is read; those that have started shut down |
 | an err, a crash, a message over a limit | counted, a dead letter; with `on_error = "stop"` the run ends |
 | a component ends for good, a source or sink fails | the run ends: what is under way goes to dead letters |
 | all has ended well | what components have sent each other is handled too, within `stop_timeout`; then they shut down |
@@ -62,6 +63,7 @@ class Pipeline:
     plan: Plan
     learn: bool = False
     system: ActorSystem | None = attrs.field(default=None, init=False)
+    _loading: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
     _stop: StopPipe | None = attrs.field(default=None, init=False)
     _ledger: Ledger | None = attrs.field(default=None, init=False)
     _stages: dict[str, Stage] = attrs.field(factory=dict, init=False)
@@ -71,7 +73,6 @@ class Pipeline:
     _bytes_read: int = attrs.field(default=0, init=False)
     _total_bytes: int | None = attrs.field(default=None, init=False)
     _results: int = attrs.field(default=0, init=False)
-    _drain_wanted: bool = attrs.field(default=False, init=False)
     _cut_short: bool = attrs.field(default=False, init=False)
 
     async def run(self) -> PipelineSummary:
@@ -93,20 +94,26 @@ class Pipeline:
                 self.system = system
                 sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
                 self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter)
-                await self._build(system)
-                self._stop = stop
-                if self._drain_wanted:
-                    stop.request()
-                await self._flow(ledger, stop, abort)
+                with self._loading:
+                    await self._build(system)
+                    self._stop = stop
+                if self._stop is None:
+                    self._cut_short = True
+                else:
+                    await self._flow(ledger, stop, abort)
                 stages = await self._settle(system, ledger)
                 letters = system.statistics().dead_letters
         summary = self._summary(stages, letters, ledger, time.perf_counter() - started)
         return summary if learner is None else attrs.evolve(summary, learned=learner.toml())
 
     def drain(self) -> None:
-        """Stop reading and let the run come to its end as if the input had ended; may be called at any time."""
-        self._drain_wanted = True
-        if self._stop is not None:
+        """Stop reading and let the run come to its end as if the input had ended; may be called at any time.
+
+        While components are still loaded that is given up, and what has started shuts down.
+        """
+        if self._stop is None:
+            self._loading.cancel()
+        else:
             self._stop.request()
 
     def progress(self) -> Progress:

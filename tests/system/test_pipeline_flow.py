@@ -1,5 +1,6 @@
 """Pipelines under way: back-pressure, draining, sinks and sources that fail, a large log."""
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -11,12 +12,15 @@ from types import ModuleType
 
 import anyio
 import anyio.to_thread
+import pytest
 
+from airssys_wasm import ComponentId
 from airssys_wasm.system.pipeline import Pipeline
 from airssys_wasm.system.pipeline_channel import CAPACITY_BYTES
 from airssys_wasm.system.pipeline_io import CHUNK_BYTES
 from airssys_wasm.system.pipeline_open import open_pipeline
 from airssys_wasm.testing.leaks import resident_bytes
+from tests.contract.stage import until
 from tests.system.pipelines import LOGS, component, opened, results, run, write
 
 ECHO = component("x/a", "echo")
@@ -100,6 +104,20 @@ async def test_a_drain_before_the_run_reads_nothing(tmp_path: Path) -> None:
     pipeline.drain()
     summary = await pipeline.run()
     assert (0, True) == (summary.messages, summary.drained)
+
+
+@pytest.mark.parametrize("supervised", ["", '[[supervisor]]\nname = "app"\nchildren = ["x/a", "x/h"]\n'])
+async def test_a_drain_while_components_start_gives_that_up(tmp_path: Path, supervised: str) -> None:
+    """One is in an endless `initialize`; the one that had started is shut down, nothing is read, nothing has failed."""
+    looping = component("x/h", "hostile", 'config = "init-loop"\n[component.limits]\nmax_execution_time = 1000')
+    first = component("x/a", "echo")
+    pipeline = await opened(tmp_path, first + looping, "in > x/a > x/h > out", [b"1"], supervised)
+    running = asyncio.create_task(pipeline.run())
+    started = ComponentId("x", "a", "0")
+    await until(lambda: bool(pipeline.system and pipeline.system.get(started)))
+    pipeline.drain()
+    summary = await asyncio.wait_for(running, 60)
+    assert (0, True, True) == (summary.messages, summary.drained, summary.ok)
 
 
 async def test_a_full_disk_ends_the_run_and_says_so(tmp_path: Path) -> None:
