@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio
 import attrs
@@ -11,6 +11,8 @@ import typer
 from airssys_wasm.cli.outcome import Code, Debug, told
 from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.system.system import ActorSystem
+
+_PATHS: Final = {"bytes": "as one block", "values": "value by value: slowly, and no more than 2 MiB"}
 
 
 def inspect(
@@ -46,6 +48,8 @@ def _show(file: Path, report: ComponentReport) -> None:
     if report.wasi:
         print("imports WASI: gets an empty one, on a thread of its own")
     _list("does not fit airssys:core@1.0.0", report.problems)
+    if report.payload_path is not None:
+        print(f"payloads cross {_PATHS[report.payload_path]}")
     if report.fits:
         print("fits airssys:core@1.0.0")
 

@@ -13,6 +13,9 @@ MIB: Final = 1024 * KIB
 VALUE_PATH_MAX_PAYLOAD_BYTES: Final = 2 * MIB
 """Largest payload as component values: wasmtime copies at most 128 MiB a call at 48 bytes an element."""
 
+BYTE_PATH_MAX_PAYLOAD_BYTES: Final = 64 * MIB
+"""Largest payload as one block: wasmtime copies at most 128 MiB a call, and in 7-bit planes it is a seventh longer."""
+
 _INT64_MAX: Final = 2**63 - 1
 """Limits cross a C API of signed 64-bit numbers."""
 
@@ -37,7 +40,7 @@ class Limits:
     |---|---|---|
     | max_memory_bytes | bytes; to 4 MiB: few memory maps | `memory.grow` answers -1; at instantiation the load fails |
     | max_execution_time | seconds of wall clock a call, host waits included | `DeadlineExceeded`, a crash |
-    | max_fuel | wasmtime fuel a call; None: not metered | `FuelExhausted`, a crash |
+    | max_fuel | wasmtime fuel a call, all of it the guest's; None: not metered | `FuelExhausted`, a crash |
     | mailbox_capacity | messages waiting | senders wait |
     | mailbox_bytes | bytes waiting | senders wait |
     | max_payload_bytes | bytes of one payload, either way | `PayloadTooLarge` |
@@ -46,6 +49,10 @@ class Limits:
     | storage_bytes, storage_keys | keys plus values; number of keys | the guest gets quota-exceeded |
     | table_elements | elements of all tables | `table.grow` answers -1; at instantiation the load fails |
     | max_component_bytes | size of the binary | `InvalidComponent` before compiling |
+
+    More than 2 MiB of payload is possible only where payloads cross as one block: not with `max_fuel`, not with less
+    memory than a payload and a seventh need, and not for components of an unusual shape (`airssys-wasm inspect`). That
+    block lies in memory beside the guest's, which ends at a seventh more than `max_payload_bytes` and some pages.
 
     Raises:
         ConfigError: A limit is zero, negative, NaN, infinite, a bool or not a number. Only max_fuel may be None.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
 
@@ -172,6 +172,8 @@ class ComponentReport:
 
     `fits` says whether it can be loaded as a component of the contract; `problems` why not. `wasi` says whether it
     imports WASI. `metadata` is what the component says of itself, None when it does not fit or does not say.
+    `payload_path` says how payloads reach it: "bytes", as one block, or "values", byte by byte, which is slow and ends
+    at 2 MiB; None when it does not fit.
     """
 
     size_bytes: int
@@ -181,6 +183,7 @@ class ComponentReport:
     problems: tuple[str, ...] = ()
     wasi: bool = False
     metadata: "ComponentMetadata | None" = None
+    payload_path: Literal["bytes", "values"] | None = None
 
 
 class Observer(Protocol):

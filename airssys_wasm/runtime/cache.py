@@ -2,9 +2,10 @@
 
 Loading a compiled component is running native code. The directory therefore has to be this user's own and closed to
 others (mode 0700), or it is not used; a file is written under a temporary name and renamed when it is whole; its name
-holds the SHA-256 of the source, wasmtime's version and the engine's settings. wasmtime does not notice a flipped bit in
-native code, nor what a power cut leaves of a file: each file is checked against its own hash before it is mapped.
-All files together are bounded: those that were not used for longest go first (`cache_file.py`).
+holds the SHA-256 of the source, wasmtime's version, the engine's settings, and what the source was extended with.
+wasmtime does not notice a flipped bit in native code, nor what a power cut leaves of a file: each file is checked
+against its own hash before it is mapped. All files together are bounded: those that were not used for longest go first
+(`cache_file.py`).
 """
 
 import contextlib
@@ -72,10 +73,10 @@ class CompileCache:
         """What it has done so far."""
         return self._statistics
 
-    def get(self, machine: Machine, digest: str) -> Component | None:
+    def get(self, machine: Machine, digest: str, extension: str = "") -> Component | None:
         """The compiled component; None when it is not there, damaged, or not to be trusted."""
         try:
-            path = self._path(machine, digest)
+            path = self._path(machine, digest, extension)
             if path is None or not path.is_file():
                 return None
             if not is_whole(path):
@@ -91,10 +92,10 @@ class CompileCache:
             return None
         return component
 
-    def put(self, machine: Machine, digest: str, component: Component) -> None:
+    def put(self, machine: Machine, digest: str, component: Component, extension: str = "") -> None:
         """Keep a compiled component; a full or read-only disk costs only the next start its time."""
         try:
-            path = self._path(machine, digest)
+            path = self._path(machine, digest, extension)
             if path is not None:
                 write(path, component)
                 self._count(written=1)
@@ -102,10 +103,10 @@ class CompileCache:
         except (OSError, WasmtimeRefused) as exc:
             self._complain(f"an entry cannot be written: {exc}")
 
-    def _path(self, machine: Machine, digest: str) -> Path | None:
+    def _path(self, machine: Machine, digest: str, extension: str) -> Path | None:
         if self._directory is None or not self._trusted(self._directory):
             return None
-        return self._directory / f"{digest}.{machine.fingerprint}{SUFFIX}"
+        return self._directory / f"{digest}.{machine.fingerprint}{extension}{SUFFIX}"
 
     def _trusted(self, directory: Path) -> bool:
         """Make the directory if need be, and refuse one that others could write to."""

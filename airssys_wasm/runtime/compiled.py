@@ -6,9 +6,12 @@ from typing import Final, final
 import attrs
 from wasmtime.component import Component
 
-from airssys_wasm.core.errors import ExportNotFound, InvalidComponent
+from airssys_wasm.core.errors import ConfigError, ExportNotFound, InvalidComponent
+from airssys_wasm.core.limits import BYTE_PATH_MAX_PAYLOAD_BYTES, VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
+from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import ExportIndexes
+from airssys_wasm.runtime.abi.frame import Frames, room_for
 from airssys_wasm.runtime.abi.reader import Interface, import_names, world_of
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
@@ -45,11 +48,26 @@ class Build:
     machine: Machine
     component: Component
     exports: ExportIndexes
+    frames: Frames | None
+    """Of one that was extended for the byte path."""
 
     @classmethod
-    def of(cls, machine: Machine, component: Component) -> "Build":
+    def of(cls, machine: Machine, component: Component, frames: Frames | None = None) -> "Build":
         """Find the exports of a component that fits the contract."""
-        return cls(machine, component, ExportIndexes(component, LIFECYCLE, tuple(EXPORTS)))
+        bare = () if frames is None else (DELIVER,)
+        return cls(machine, component, ExportIndexes(component, LIFECYCLE, tuple(EXPORTS), *bare), frames)
+
+    def frames_for(self, limits: Limits) -> Frames | None:
+        """What makes the frames of the byte path; None for the value path."""
+        return self.frames if self.frames and room_for(limits) <= limits.max_memory_bytes else None
+
+    def check_payload_limit(self, limits: Limits) -> None:
+        """Refuse payloads that could not cross; raises ConfigError."""
+        most, way = VALUE_PATH_MAX_PAYLOAD_BYTES, "component values carry"
+        if self.frames_for(limits):
+            most, way = BYTE_PATH_MAX_PAYLOAD_BYTES, "crosses as one block"
+        if limits.max_payload_bytes > most:
+            raise ConfigError("max_payload_bytes", limits.max_payload_bytes, f"is over {most}, the most that {way}")
 
 
 @final

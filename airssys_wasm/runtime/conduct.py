@@ -24,6 +24,9 @@ LONG_STEP: Final = 2 * TICK
 LARGE_VALUE_BYTES: Final = 16 * 1024
 """Payload whose copying as component values takes about half a tick; such calls go to a thread."""
 
+LARGE_FRAME_BYTES: Final = 512 * 1024
+"""The same for a payload that crosses as one block."""
+
 _FIRST_SENTENCE: Final = 8
 _MAX_SENTENCE: Final = 1024
 _MAX_SUSPICION: Final = 64
@@ -45,9 +48,10 @@ class Conduct:
     _sentence: int = _FIRST_SENTENCE
     _suspicion: int = 0
 
-    def needs_thread(self, payload_bytes: int) -> bool:
+    @property
+    def needs_thread(self) -> bool:
         """Whether the next call should run on a thread from the start."""
-        return self.probation > 0 or payload_bytes > LARGE_VALUE_BYTES
+        return self.probation > 0
 
     def record(self, longest_step: float, *, on_thread: bool) -> None:
         """Note how a call went: its longest step in seconds, the reading of its answer included."""

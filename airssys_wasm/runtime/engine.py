@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 from pathlib import Path
-from typing import Final, Self, final
+from typing import Final, Literal, Self, final
 
 import anyio
 import anyio.to_thread
@@ -22,7 +22,7 @@ from airssys_wasm.core.errors import (
     InstantiationFailed,
 )
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
-from airssys_wasm.core.limits import VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
+from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, HostState
@@ -63,13 +63,15 @@ class WasmtimeEngine:
 
     Args:
         cache: Directory for compiled components; None compiles anew in each process.
+        byte_path: Whether payloads cross as one block where a component's shape allows; slower without, else the same.
     """
 
-    def __init__(self, *, cache: Path | None = FROM_ENVIRONMENT) -> None:
+    def __init__(self, *, cache: Path | None = FROM_ENVIRONMENT, byte_path: bool = True) -> None:
         self._host = StoreHost()
         self._host_calls = HostCalls(host_functions(), self._host.fibers)
         self._machines: dict[Profile, Machine] = {}
-        self._loader = Loader(CompileCache(default_directory() if cache is FROM_ENVIRONMENT else cache))
+        directory = default_directory() if cache is FROM_ENVIRONMENT else cache
+        self._loader = Loader(CompileCache(directory), byte_path=byte_path)
         self._handle_ids = itertools.count(1)
         self._loaded: dict[ComponentHandle, _Loaded] = {}
         self._maps = MapRoom()
@@ -137,8 +139,8 @@ class WasmtimeEngine:
             TooManyMaps: The process has no memory maps left for it.
             ConfigError: The payload limit is beyond what component values can carry.
         """
-        _check_payload_limit(state.limits)
         build = await self._loader.build(compiled, self._machine(state.limits))
+        build.check_payload_limit(state.limits)
         await self._maps.admit(build.machine.profile, state.component_id)
         guest = GuestStore(self._host, compiled, build, state)
         try:
@@ -155,7 +157,12 @@ class WasmtimeEngine:
         """
         machine = self._machine(limits)
         found = report(machine, *await self._loader.load_unchecked(source, machine, limits))
-        return attrs.evolve(found, metadata=await self._metadata(source, limits)) if found.fits else found
+        if not found.fits:
+            return found
+        compiled = await self.compile(source, limits)
+        build = await self._loader.build(compiled, machine)
+        path: Literal["bytes", "values"] = "bytes" if build.frames_for(limits) else "values"
+        return attrs.evolve(found, metadata=await self._metadata(compiled, limits), payload_path=path)
 
     async def load_component(self, id: ComponentId, data: bytes) -> ComponentHandle:  # noqa: A002 - the stable name
         """Compile, instantiate and initialize with default limits; see `RuntimeEngine`.
@@ -227,11 +234,11 @@ class WasmtimeEngine:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_join, threads)
 
-    async def _metadata(self, source: bytes | Path, limits: Limits) -> ComponentMetadata | None:
+    async def _metadata(self, compiled: CompiledComponent, limits: Limits) -> ComponentMetadata | None:
         """What a component says of itself; None when it does not say."""
         state = HostState(_INSPECTED, attrs.evolve(limits, max_execution_time=INSPECT_SECONDS))
         try:
-            guest = await self.start(await self.compile(source, limits), state)
+            guest = await self.start(compiled, state)
         except AirssysError:
             return None
         try:
@@ -252,12 +259,6 @@ class WasmtimeEngine:
             return self._loaded[handle]
         except KeyError:
             raise ComponentNotFound(handle) from None
-
-
-def _check_payload_limit(limits: Limits) -> None:
-    if limits.max_payload_bytes > VALUE_PATH_MAX_PAYLOAD_BYTES:
-        problem = f"is over {VALUE_PATH_MAX_PAYLOAD_BYTES}, the most that component values carry"
-        raise ConfigError("max_payload_bytes", limits.max_payload_bytes, problem)
 
 
 def _join(threads: list[threading.Thread]) -> None:

@@ -17,15 +17,23 @@ MAX_CORE_INSTANCES: Final = 256
 """A component is made of several core instances: some ten for a Python guest."""
 
 MAX_MEMORIES: Final = 1
-"""wasmtime bounds each memory by itself, so a second one would double what a component may use."""
+"""wasmtime bounds each memory by itself, so a second one would double what a component may use. The appended module of
+the byte path has one besides, which no code of the guest can reach: it grows to `frame.room_for` at most."""
+
+_EXTENSION_INSTANCES: Final = 1
 
 MAX_TABLES: Final = 64
 
 
-def limit_store(store: int, limits: Limits) -> None:
+def limit_store(store: int, limits: Limits, *, extended: bool = False) -> None:
     """Set memory and table bounds of a new Store; they hold for each memory and table by itself."""
     capi.store_limiter(
-        store, limits.max_memory_bytes, limits.table_elements, MAX_CORE_INSTANCES, MAX_TABLES, MAX_MEMORIES
+        store,
+        limits.max_memory_bytes,
+        limits.table_elements,
+        MAX_CORE_INSTANCES + _EXTENSION_INSTANCES * extended,
+        MAX_TABLES,
+        MAX_MEMORIES + extended,
     )
 
 

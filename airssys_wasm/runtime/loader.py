@@ -9,6 +9,9 @@
 
 import functools
 import hashlib
+import logging
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, final
 
@@ -21,9 +24,12 @@ from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
+from airssys_wasm.runtime.abi.frame import Frames
+from airssys_wasm.runtime.abi.outline import Unrecognised
 from airssys_wasm.runtime.cache import CacheStatistics, CompileCache
 from airssys_wasm.runtime.compiled import Build, CompiledComponent, fits, uses_wasi
 from airssys_wasm.runtime.conduct import Conduct
+from airssys_wasm.runtime.extension import extension_name, extension_of
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.traps import split
 
@@ -38,6 +44,7 @@ _REMEMBERED: Final = 1024
 """Digests whose conduct is remembered, so that a component that is loaded again is no stranger."""
 
 _MAGIC: Final = b"\0asm"
+_logger: Final = logging.getLogger("airssys_wasm.runtime")
 _BYTES: Final = "component bytes"
 
 
@@ -96,8 +103,11 @@ class ComponentDirectory:
 class Loader:
     """Reads, checks and compiles components in worker threads, a bounded number at a time."""
 
-    def __init__(self, cache: CompileCache) -> None:
+    def __init__(self, cache: CompileCache, *, byte_path: bool = True) -> None:
         self._cache = cache
+        self._byte_path = byte_path
+        self._frames: Frames | None = None
+        self._frames_lock = threading.Lock()
         self._room = anyio.CapacityLimiter(COMPILE_THREADS)
         self._conducts: dict[str, Conduct] = {}
 
@@ -165,19 +175,45 @@ class Loader:
         return conduct
 
     def _build(self, compiled: CompiledComponent, machine: Machine) -> Build:
-        component = self._cache.get(machine, compiled.digest)
+        """The component as it was compiled before, or now; extended for the byte path if it can be."""
+        component = self._extended(compiled, machine) if self._byte_path and not machine.profile.metered else None
+        if component is not None:
+            return Build.of(machine, component, self._make_frames())
+        return Build.of(machine, self._component(compiled, machine))
+
+    def _extended(self, compiled: CompiledComponent, machine: Machine) -> Component | None:
+        try:
+            return self._component(compiled, machine, extension_name(), extension_of)
+        except (Unrecognised, InvalidComponent) as exc:
+            _logger.debug("%s takes the value path: %s", compiled.source, exc)
+            return None
+
+    def _component(
+        self,
+        compiled: CompiledComponent,
+        machine: Machine,
+        extension: str = "",
+        tail_of: Callable[[bytes], bytes] = lambda _: b"",
+    ) -> Component:
+        component = self._cache.get(machine, compiled.digest, extension)
         cached = component is not None
         if component is None:
-            component = _compile(machine, compiled.source, compiled.data)
+            component = _compile(machine, compiled.source, compiled.data, tail_of(compiled.data))
         fits(machine, component, compiled.source)
         if not cached:
-            self._cache.put(machine, compiled.digest, component)
-        return Build.of(machine, component)
+            self._cache.put(machine, compiled.digest, component, extension)
+        return component
+
+    def _make_frames(self) -> Frames:
+        """What all extended components share; made with the first of them, in its thread."""
+        with self._frames_lock:
+            self._frames = self._frames or Frames()
+            return self._frames
 
 
-def _compile(machine: Machine, source: str, data: bytes) -> Component:
+def _compile(machine: Machine, source: str, data: bytes, tail: bytes = b"") -> Component:
     try:
-        return compile_component(machine.engine, data)
+        return compile_component(machine.engine, data, tail)
     except WasmtimeRefused as exc:
         raise InvalidComponent(source, f"does not compile: {split(str(exc))[0]}") from exc
 

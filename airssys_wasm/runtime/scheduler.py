@@ -10,7 +10,7 @@ import anyio
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
 from airssys_wasm.runtime.blocking import BlockingThreads
-from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES, LONG_STEP, Conduct
+from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 from airssys_wasm.runtime.ticker import TICK
@@ -53,7 +53,7 @@ class Scheduler:
         """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""
         return self._threads.close()
 
-    async def run(self, call: Call, conduct: Conduct, payload_bytes: int = 0, *, blocking: bool = False) -> Any:
+    async def run(self, call: Call, conduct: Conduct, *, large: bool = False, blocking: bool = False) -> Any:
         """Make one guest call and return its answer.
 
         A call that ends within its first slice on the loop takes no suspension point at all.
@@ -70,7 +70,7 @@ class Scheduler:
         """
         fiber = call.fiber
         self._check(fiber)
-        lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, payload_bytes)
+        lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, large=large)
         try:
             if lane is not Lane.LOOP:
                 _move_to_thread(call, conduct)
@@ -78,7 +78,8 @@ class Scheduler:
             elif not (self._budget.left and self._step(call)):
                 await self._go_on(call, lane)
         finally:
-            _judge(call, conduct, payload_bytes)
+            if not large:  # what copying takes is not the guest's doing
+                _judge(call, conduct)
         fiber.spent = call.failed
         return call.result()
 
@@ -144,16 +145,16 @@ class Scheduler:
         return call.fiber.guest_time - before > TICK / 2
 
 
-def _first_lane(fiber: Fiber, conduct: Conduct, payload_bytes: int) -> Lane:
+def _first_lane(fiber: Fiber, conduct: Conduct, *, large: bool) -> Lane:
     execution = fiber.state.execution
     if execution is Execution.AUTO:
-        return Lane.THREAD if conduct.needs_thread(payload_bytes) else Lane.LOOP
+        return Lane.THREAD if large or conduct.needs_thread else Lane.LOOP
     return Lane(execution.value)
 
 
-def _judge(call: Call, conduct: Conduct, payload_bytes: int) -> None:
-    """A call that did not end proves nothing good; what copying a large payload took is not the guest's doing."""
-    if payload_bytes <= LARGE_VALUE_BYTES and (call.ended or call.longest_step > LONG_STEP):
+def _judge(call: Call, conduct: Conduct) -> None:
+    """A call that did not end proves nothing good."""
+    if call.ended or call.longest_step > LONG_STEP:
         conduct.record(call.longest_step, on_thread=call.on_thread)
 
 

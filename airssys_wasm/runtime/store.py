@@ -8,14 +8,18 @@ from typing import Any, Final, final
 
 import attrs
 
+from airssys_wasm.core.calls import Err
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import ComponentMetadata, HealthStatus, HostState
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.append import DELIVER
+from airssys_wasm.runtime.abi.frame import ARGUMENTS, Answer, Frames, Head, TooLarge
 from airssys_wasm.runtime.abi.values import Keep, Value, address_of, slot
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
 from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
+from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.host_fn.guestlog import GuestLog
 from airssys_wasm.runtime.limiter import limit_store
@@ -53,6 +57,7 @@ class GuestStore:
         self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, key)
         self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
         self._functions: dict[str, Any] = {}
+        self._frames = build.frames_for(state.limits)
         self._result = slot()
         self._result_address = ctypes.addressof(self._result)
         self._set_up()
@@ -80,7 +85,7 @@ class GuestStore:
         """Call `initialize`, then `metadata`; raises GuestError or ExecutionError."""
         size = len(config.data or b"") + sum(len(name) + len(value) for name, value in config.env)
         arguments = config_to_wit(config, self._state.limits)
-        unwrap(await self._call("initialize", arguments, payload_bytes=size))
+        unwrap(await self._call("initialize", arguments, large=size > LARGE_VALUE_BYTES))
         return await self.metadata()
 
     async def metadata(self) -> ComponentMetadata:
@@ -89,17 +94,25 @@ class GuestStore:
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
         """Call `handle-message`; raises GuestError, ExecutionError, or PayloadTooLarge for the answer."""
-        size = len(message.payload.data)
-        answer: bytes | None = unwrap(await self._call("handle-message", message_to_wit(message), payload_bytes=size))
-        limit = self._state.limits.max_payload_bytes
-        if answer is not None and len(answer) > limit:
-            raise PayloadTooLarge(self._state.component_id, len(answer), limit, message, what="answer")
+        frames = self._frames
+        head = frames.head(message) if frames else None
+        if frames and head:
+            return self._checked(await self._deliver(frames, head, message), message)
+        answer: bytes | None = unwrap(
+            await self._call("handle-message", message_to_wit(message), large=_is_large(message))
+        )
+        if answer is not None and len(answer) > self._state.limits.max_payload_bytes:
+            return self._checked(TooLarge(len(answer)), message)
         return answer
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Call `handle-callback`; raises GuestError or ExecutionError."""
-        size = len(message.payload.data)
-        unwrap(await self._call("handle-callback", message_to_wit(message), payload_bytes=size))
+        frames = self._frames
+        head = frames.head(message) if frames else None
+        if frames and head:
+            self._checked(await self._deliver(frames, head, message, callback=True), message)
+        else:
+            unwrap(await self._call("handle-callback", message_to_wit(message), large=_is_large(message)))
 
     async def health(self) -> HealthStatus:
         """Call `health`; raises ExecutionError."""
@@ -119,20 +132,39 @@ class GuestStore:
         if not self._fiber.abandoned:
             self._free()
 
-    async def _call(self, name: str, *arguments: Value, payload_bytes: int = 0) -> Value:
+    def _checked(self, answer: Answer, message: ComponentMessage) -> bytes | None:
+        """The answer to a message that was delivered; raises GuestError or PayloadTooLarge."""
+        if answer is None or isinstance(answer, bytes):
+            return answer
+        if isinstance(answer, Err):
+            return unwrap(answer)  # type: ignore[no-any-return]  # it raises
+        limit = self._state.limits.max_payload_bytes
+        raise PayloadTooLarge(self._state.component_id, answer.payload_bytes, limit, message, what="answer")
+
+    async def _deliver(
+        self, frames: Frames, head: Head, message: ComponentMessage, *, callback: bool = False
+    ) -> Answer:
+        """The byte path."""
+        begin = functools.partial(self._begin_delivery, frames, head, message, callback=callback)
+        large = len(message.payload.data) > LARGE_FRAME_BYTES
+        answer: Answer = await self._run(begin, functools.partial(self._delivered, frames), large=large)
+        return answer
+
+    async def _call(self, name: str, *arguments: Value, large: bool = False) -> Value:
+        """The value path."""
         begin = functools.partial(self._begin_call, name, arguments)
-        return await self._run(begin, functools.partial(self._answer, name), payload_bytes)
+        return await self._run(begin, functools.partial(self._answer, name), large=large)
 
     async def _run(
-        self, begin: Callable[[Keep], int], end: Callable[[], Any], payload_bytes: int = 0, **how: Any
+        self, begin: Callable[[Keep], int], end: Callable[[], Any], *, large: bool = False, **how: Any
     ) -> Value:
         call = Call(self._fiber, begin, end, self._free, **how)
         compiled = self._compiled
-        return await self._host.scheduler.run(call, compiled.conduct, payload_bytes, blocking=compiled.wasi)
+        return await self._host.scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
 
     def _set_up(self) -> None:
         """Everything that has to be there before the instance is made."""
-        limit_store(self._store, self._state.limits)
+        limit_store(self._store, self._state.limits, extended=self._build.frames is not None)
         capi.context_yield_at_epoch(self._fiber.context, 1)
         log = GuestLog(self._state.component_id)
         self._state.log = log.write
@@ -179,6 +211,25 @@ class GuestStore:
         )
         return int(future)
 
+    def _begin_delivery(
+        self, frames: Frames, head: Head, message: ComponentMessage, keep: Keep, *, callback: bool
+    ) -> int:
+        images = frames.lower(head, message, self._state.limits.max_payload_bytes, keep, callback=callback)
+        keep.append(images)
+        future = capi.func_call_async(
+            ctypes.addressof(self._functions[DELIVER]),
+            self._fiber.context,
+            address_of(images),
+            ARGUMENTS,
+            self._result_address,
+            1,
+            self._fiber.error_address,
+        )
+        return int(future)
+
+    def _delivered(self, frames: Frames) -> Answer:
+        return frames.lift(self._result.raw)
+
     def _answer(self, name: str) -> Value:
         """Lift the result and free wasmtime's copy of it, which can be 32 times as large."""
         codec = SIGNATURES[name].result
@@ -194,4 +245,10 @@ class GuestStore:
             self._fiber.delete_future()
             self._flush_log()
             self._host.fibers.pop(self._fiber.key, None)
+            capi.val_delete(self._result_address)
             self._host.reaper.delete_store(store)
+
+
+def _is_large(message: ComponentMessage) -> bool:
+    """Whether its payload takes long to copy as component values."""
+    return len(message.payload.data) > LARGE_VALUE_BYTES

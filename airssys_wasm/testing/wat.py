@@ -21,6 +21,9 @@ from typing import Final
 
 from airssys_wasm.system.builder import assemble
 
+LIFECYCLE: Final = "airssys:core/component-lifecycle@1.0.0"
+"""The interface; a core function that stands behind an export is named after both, as the toolchains do it."""
+
 DATA_AT: Final = 1024
 HEAP_AT: Final = 32768
 
@@ -169,7 +172,7 @@ def lifecycle_component(
     types = "\n".join(
         f'(type ${name}-type {text}) (export ${name} "{name}" (type ${name}-type))' for name, text in TYPES.items()
     )
-    cores = "\n".join(f'(func (export "{name}") {text})' for name, (_, text) in functions.items())
+    cores = "\n".join(f'(func (export "{LIFECYCLE}#{name}") {text})' for name, (_, text) in functions.items())
     lifts = "\n".join(_lift(name, component) for name, (component, _) in functions.items())
     names = " ".join(f'(export "{name}" (func ${name}))' for name in functions)
     return assemble(f"""(component
@@ -187,7 +190,7 @@ def lifecycle_component(
 
 def _lift(name: str, component_type: str) -> str:
     return (
-        f'(alias core export $core "{name}" (core func $core-{name}))'
+        f'(alias core export $core "{LIFECYCLE}#{name}" (core func $core-{name}))'
         f" (func ${name} {component_type}"
         f" (canon lift (core func $core-{name}) (memory $memory) (realloc $realloc) (post-return $release)))"
     )

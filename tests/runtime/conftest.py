@@ -16,9 +16,15 @@ def bare() -> BareEngine:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[WasmtimeEngine]:
+def byte_path() -> bool:
+    """Whether payloads cross as one block; `BOTH_PATHS` runs a test with both answers."""
+    return True
+
+
+@pytest.fixture
+async def engine(byte_path: bool) -> AsyncIterator[WasmtimeEngine]:
     """An engine whose Stores are all gone when the test is over."""
-    async with WasmtimeEngine() as engine:
+    async with WasmtimeEngine(byte_path=byte_path) as engine:
         yield engine
     assert 0 == engine.live_stores
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final, final
 
+import pytest
+
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
@@ -15,6 +17,9 @@ from airssys_wasm.runtime.store import GuestStore
 GUESTS: Final = Path(__file__).parent.parent / "guests"
 SENDER: Final = ComponentId("host", "tests", "0")
 GUEST: Final = ComponentId("demo", "guest", "0")
+
+BOTH_PATHS: Final = pytest.mark.parametrize("byte_path", [True, False], ids=["bytes", "values"])
+"""For tests that payloads pass through: as one block, and value by value."""
 
 
 def binary(name: str) -> bytes:

@@ -16,6 +16,7 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime import loader, machine
 from airssys_wasm.runtime.cache import DIRECTORY_VARIABLE, default_directory
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from airssys_wasm.runtime.extension import extension_name
 from tests.runtime.guests import GUEST, ask, binary
 
 ECHO = binary("echo")
@@ -32,18 +33,18 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that grows with each component that is compiled, not loaded."""
     names, real = list[str](), loader._compile
 
-    def counted(by: machine.Machine, source: str, data: bytes) -> object:
+    def counted(by: machine.Machine, source: str, data: bytes, tail: bytes) -> object:
         names.append(source)
-        return real(by, source, data)
+        return real(by, source, data, tail)
 
     monkeypatch.setattr(loader, "_compile", counted)
     return names
 
 
-async def echo_through(directory: Path, limits: Limits | None = None) -> bytes | None:
+async def echo_through(directory: Path, limits: Limits | None = None, *, byte_path: bool = True) -> bytes | None:
     """What the echo answers in a new engine."""
     limits = limits or Limits()
-    async with WasmtimeEngine(cache=directory) as engine:
+    async with WasmtimeEngine(cache=directory, byte_path=byte_path) as engine:
         guest = await engine.start(await engine.compile(ECHO, limits), HostState(GUEST, limits))
         await guest.initialize(ComponentConfig())
         answer = await ask(guest, b"still here")
@@ -75,14 +76,27 @@ async def test_directory_and_files_are_private(directory: Path) -> None:
     assert 0o600 == stat.S_IMODE(entry.stat().st_mode)
 
 
-async def test_the_name_holds_digest_version_and_settings(directory: Path, compiled: list[str]) -> None:
-    """Metered code is other code, and so is that of another wasmtime."""
+async def test_the_name_holds_digest_version_settings_and_extension(directory: Path, compiled: list[str]) -> None:
+    """Metered code is other code, so is that of another wasmtime, and so is that of an extended component."""
     await echo_through(directory)
     await echo_through(directory, Limits(max_fuel=10_000_000))
+    await echo_through(directory, byte_path=False)
     names = [path.name for path in entries(directory)]
-    assert (2, 2) == (len(names), len(compiled))
+    assert (3, 3) == (len(names), len(compiled))
     assert all(machine._WASMTIME_VERSION in name for name in names)
-    assert {"metered", "plain"} == {name.split(".")[-2] for name in names}
+    assert {("metered", False), ("plain", True), ("plain", False)} == {
+        ("metered" if ".metered." in name else "plain", extension_name() in name) for name in names
+    }
+
+
+async def test_another_extension_is_another_entry(
+    directory: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was extended by an older version of this package is not taken for what this one makes."""
+    await echo_through(directory)
+    monkeypatch.setattr(loader, "extension_name", lambda: ".bytes-0-older")
+    await echo_through(directory)
+    assert (2, 2) == (len(compiled), len(entries(directory)))
 
 
 async def test_another_wasmtime_finds_nothing(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES, LONG_STEP, PROBATION_CALLS, Conduct
+from airssys_wasm.runtime.conduct import LONG_STEP, PROBATION_CALLS, Conduct
 from airssys_wasm.runtime.ticker import TICK
 
 
@@ -19,7 +19,7 @@ def settled() -> Conduct:
 def calls_on_thread(conduct: Conduct) -> int:
     """How many quick calls it takes to be back on the loop."""
     count = 0
-    while conduct.needs_thread(0):
+    while conduct.needs_thread:
         conduct.record(TICK / 2, on_thread=True)
         count += 1
     return count
@@ -28,12 +28,6 @@ def calls_on_thread(conduct: Conduct) -> int:
 def test_a_new_component_proves_itself_on_a_thread() -> None:
     """Its first calls, then the loop."""
     assert PROBATION_CALLS == calls_on_thread(Conduct())
-
-
-def test_a_large_payload_goes_to_a_thread_whatever_is_known() -> None:
-    """Copying it is not interrupted."""
-    conduct = settled()
-    assert [False, True] == [conduct.needs_thread(LARGE_VALUE_BYTES + more) for more in (0, 1)]
 
 
 def test_a_long_step_on_a_thread_counts_and_doubles_to_a_bound() -> None:
@@ -59,7 +53,7 @@ def test_a_step_of_a_slice_is_no_offence(on_thread: bool) -> None:
     """Slices are the guest's good right."""
     conduct = settled()
     conduct.record(LONG_STEP, on_thread=on_thread)
-    assert not conduct.needs_thread(0)
+    assert not conduct.needs_thread
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=50))

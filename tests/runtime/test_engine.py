@@ -4,13 +4,14 @@ import asyncio
 import threading
 from pathlib import Path
 
+import attrs
 import pytest
 from wasmtime import Engine
 from wasmtime.component import Linker
 
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.errors import ConfigError, EngineCreation, InstantiationFailed, Trap
-from airssys_wasm.core.limits import MIB, Limits
+from airssys_wasm.core.limits import BYTE_PATH_MAX_PAYLOAD_BYTES, MIB, VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
 from airssys_wasm.core.ports import GuestHost, HostState
 from airssys_wasm.runtime import machine
 from airssys_wasm.runtime.engine import WasmtimeEngine
@@ -96,11 +97,23 @@ async def test_a_failed_start_leaves_no_store(engine: WasmtimeEngine) -> None:
     assert 0 == engine.live_stores
 
 
-async def test_payload_limits_beyond_component_values_are_refused(engine: WasmtimeEngine) -> None:
-    """At the start, not at the first large message."""
+@pytest.mark.parametrize(
+    ("byte_path", "payload", "memory"),
+    [
+        (False, VALUE_PATH_MAX_PAYLOAD_BYTES, 64 * MIB),
+        (True, BYTE_PATH_MAX_PAYLOAD_BYTES, 128 * MIB),
+        (True, VALUE_PATH_MAX_PAYLOAD_BYTES, 1 * MIB),  # less than a frame of its largest payload: the value path
+    ],
+)
+async def test_payload_limits_beyond_what_can_cross_are_refused(
+    engine: WasmtimeEngine, payload: int, memory: int
+) -> None:
+    """At the start, not at the first large message; what it says depends on the path."""
     compiled = await engine.compile(binary("echo"), Limits())
-    with pytest.raises(ConfigError, match="max_payload_bytes"):
-        await engine.start(compiled, HostState(GUEST, Limits(max_payload_bytes=2 * MIB + 1)))
+    limits = Limits(max_payload_bytes=payload, max_memory_bytes=memory)
+    await (await engine.start(compiled, HostState(GUEST, limits))).aclose()
+    with pytest.raises(ConfigError, match=f"max_payload_bytes is over {payload},"):
+        await engine.start(compiled, HostState(GUEST, attrs.evolve(limits, max_payload_bytes=payload + 1)))
 
 
 async def test_a_component_compiled_by_one_engine_runs_on_another() -> None:

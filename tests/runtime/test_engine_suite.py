@@ -8,8 +8,10 @@ from airssys_wasm.actor.supervisor import Supervisor
 from airssys_wasm.core.ports import RuntimeEngine
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from tests.runtime.engine_suite import RuntimeEngineSuite
+from tests.runtime.guests import BOTH_PATHS
 
 
+@BOTH_PATHS
 class TestWasmtimeEngine(RuntimeEngineSuite):
     """The bare engine."""
 
@@ -20,6 +22,7 @@ class TestWasmtimeEngine(RuntimeEngineSuite):
         await engine.aclose()
 
 
+@BOTH_PATHS
 class TestSupervisor(RuntimeEngineSuite):
     """The same guests, with an actor and a mailbox in front of each."""
 

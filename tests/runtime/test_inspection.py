@@ -26,6 +26,22 @@ async def test_a_guest_that_fits_has_no_problems(engine: WasmtimeEngine) -> None
     assert provided <= set(report.imports)
 
 
+@pytest.mark.parametrize(
+    ("data", "byte_path", "expected"),
+    [
+        (binary("hostile"), True, "bytes"),
+        (binary("wasi"), True, "bytes"),
+        (binary("hostile"), False, "values"),
+        (binary("hostile").replace(b"#handle-message", b"#handle-massage"), True, "values"),  # of core functions only
+        (wat.missing_export("health"), True, None),
+    ],
+    ids=["C", "with WASI", "turned off", "another shape", "does not fit"],
+)
+async def test_the_path_of_payloads_is_told(engine: WasmtimeEngine, data: bytes, expected: str | None) -> None:
+    """It is the shape of the component that decides, and whether the engine uses the byte path at all."""
+    assert expected == (await inspect(engine, data)).payload_path
+
+
 async def test_wasi_is_seen_and_no_problem(engine: WasmtimeEngine) -> None:
     """The host provides it."""
     report = await inspect(engine, binary("wasi"))

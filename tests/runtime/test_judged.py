@@ -5,7 +5,7 @@ import pytest
 from airssys_wasm.core.errors import DeadlineExceeded
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.runtime import scheduler
-from airssys_wasm.runtime.conduct import Conduct
+from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES, Conduct
 from tests.runtime.guests import Start, ask, said
 
 
@@ -22,11 +22,14 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return judged
 
 
-async def test_the_copying_of_a_large_payload_is_not_held_against_the_guest(start: Start, judged: list[float]) -> None:
-    """Such a call has a thread anyway; the short ones after it keep the loop."""
+@pytest.mark.parametrize(("byte_path", "size"), [(True, LARGE_FRAME_BYTES + 1), (False, LARGE_VALUE_BYTES + 1)])
+async def test_the_copying_of_a_large_payload_is_not_held_against_the_guest(
+    start: Start, judged: list[float], size: int
+) -> None:
+    """Such a call has a thread anyway; the short ones after it keep the loop. As one block more is not large yet."""
     guest = await start("echo")
     judged.clear()
-    await ask(guest, bytes(100_000))
+    await ask(guest, bytes(size))
     large = len(judged)
     await ask(guest, b"small")
     assert (0, 1) == (large, len(judged))

@@ -19,7 +19,7 @@ from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
 from airssys_wasm.core.ports import HealthStatus, HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from tests.guests import wat
-from tests.runtime.guests import GUEST, SENDER, Start, ask, binary, message, said
+from tests.runtime.guests import BOTH_PATHS, GUEST, SENDER, Start, ask, binary, message, said
 
 CRIMES = {
     "trap": "unreachable",
@@ -98,6 +98,7 @@ async def test_shutdown_may_refuse(start: Start) -> None:
         await guest.shutdown()
 
 
+@BOTH_PATHS
 @LANES
 @pytest.mark.parametrize(("crime", "code"), CRIMES.items())
 async def test_a_crime_ends_the_instance_and_nothing_else(
@@ -115,6 +116,7 @@ async def test_a_crime_ends_the_instance_and_nothing_else(
     assert "spent" == caught.value.code
 
 
+@BOTH_PATHS
 async def test_memory_ends_at_its_limit(start: Start) -> None:
     """The guest may grow up to it and is refused beyond; what it does then is its own affair."""
     guest = await start(limits=Limits(max_memory_bytes=4 * MIB))
@@ -122,6 +124,7 @@ async def test_memory_ends_at_its_limit(start: Start) -> None:
     assert "64" == await said(guest, "pages")
 
 
+@BOTH_PATHS
 async def test_fuel_ends_a_call_and_is_full_again_for_the_next(start: Start) -> None:
     """Three calls that need most of it each; then one that needs more."""
     guest = await start(limits=Limits(max_fuel=3_000_000))
@@ -137,6 +140,7 @@ async def test_fuel_ends_an_endless_loop_in_initialize(start: Start) -> None:
         await start(config="init-loop", limits=Limits(max_fuel=1_000_000))
 
 
+@BOTH_PATHS
 async def test_an_answer_over_the_limit_is_refused_and_the_instance_goes_on(start: Start) -> None:
     """One byte over it; the message is handed back with the error."""
     guest = await start(limits=Limits(max_payload_bytes=1000))
@@ -148,6 +152,7 @@ async def test_an_answer_over_the_limit_is_refused_and_the_instance_goes_on(star
     assert b"3" == await ask(guest, b"count")
 
 
+@pytest.mark.parametrize("byte_path", [False])
 async def test_an_answer_over_wasmtimes_copy_limit_is_a_trap(start: Start) -> None:
     """3 MiB as component values."""
     guest = await start()
@@ -156,6 +161,7 @@ async def test_an_answer_over_wasmtimes_copy_limit_is_a_trap(start: Start) -> No
     assert "copy-limit" == caught.value.code
 
 
+@BOTH_PATHS
 @pytest.mark.parametrize("payload", [b"", b"\xff\xfe\0", "grüße".encode()])
 async def test_the_envelope_is_what_the_host_says(start: Start, payload: bytes) -> None:
     """Every field of it."""
@@ -170,6 +176,7 @@ timestamp 1700000000 123000000"""
     assert expected.encode() == answer
 
 
+@BOTH_PATHS
 async def test_an_envelope_that_fits_no_type_is_refused_before_the_guest(start: Start) -> None:
     """A lone surrogate would abort the process; the instance is untouched."""
     guest = await start()
@@ -189,6 +196,7 @@ async def test_guest_time_is_time_in_guest_code(start: Start) -> None:
     assert guest.guest_time - before > 0.005
 
 
+@BOTH_PATHS
 async def test_after_a_deadline_the_instance_is_spent(start: Start) -> None:
     """A call that did not end cannot be gone on with."""
     guest = await start(limits=Limits(max_execution_time=0.3))
@@ -199,6 +207,7 @@ async def test_after_a_deadline_the_instance_is_spent(start: Start) -> None:
         await said(guest, "count")
 
 
+@BOTH_PATHS
 async def test_closing_twice_is_fine_and_a_closed_guest_is_spent(start: Start) -> None:
     """No call reaches what is not there any more."""
     guest = await start()

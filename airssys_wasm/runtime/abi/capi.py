@@ -90,6 +90,12 @@ linker_add_resource = _function(
 )
 linker_allow_shadowing = _function("wasmtime_component_linker_allow_shadowing", None, c_void_p, c_bool)
 
+core_call = _function("wasmtime_func_call_unchecked", *(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p))
+core_call_unlocked = _function(
+    "wasmtime_func_call_unchecked", *(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p), quick=False
+)
+"""A function of a core module, in a Store that does not yield: values are 16 bytes each; a trap, or nothing."""
+
 linker_root = _function("wasmtime_component_linker_root", c_void_p, c_void_p)
 linker_add_instance = _function(
     "wasmtime_component_linker_instance_add_instance", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p

@@ -5,6 +5,7 @@ some megabytes even though the work is done in a worker thread.
 """
 
 import ctypes
+import mmap
 import os
 
 from wasmtime import Engine, _bindings
@@ -18,14 +19,27 @@ class WasmtimeRefused(Exception):
     """wasmtime did not take a component; the text is its reason."""
 
 
-def compile_component(engine: Engine, data: bytes) -> Component:
-    """Compile a binary; takes milliseconds to seconds and lets go of the GIL.
+def compile_component(engine: Engine, data: bytes, tail: bytes = b"") -> Component:
+    """Compile a binary, with something appended; takes milliseconds to seconds and lets go of the GIL.
 
     Raises:
         WasmtimeRefused: It is not a valid component.
     """
+    if tail:
+        with mmap.mmap(-1, len(data) + len(tail)) as whole:
+            block = ctypes.c_char.from_buffer(whole)
+            try:
+                ctypes.memmove(ctypes.addressof(block), data, len(data))
+                whole[len(data) :] = tail
+                return _compiled(engine, ctypes.addressof(block), len(whole))
+            finally:
+                del block
+    return _compiled(engine, address_of(data), len(data))
+
+
+def _compiled(engine: Engine, address: int, size: int) -> Component:
     out = ctypes.c_void_p()
-    error = capi.component_new(capi.address(engine.ptr()), address_of(data), len(data), ctypes.addressof(out))
+    error = capi.component_new(capi.address(engine.ptr()), address, size, ctypes.addressof(out))
     return _taken(error, out)
 
 
@@ -70,11 +84,11 @@ def _taken(error: int | None, out: ctypes.c_void_p) -> Component:
 class ExportIndexes:
     """Where a component's exported functions are, found once, before any instance exists."""
 
-    def __init__(self, component: Component, interface: str, names: tuple[str, ...]) -> None:
+    def __init__(self, component: Component, interface: str, names: tuple[str, ...], *bare: str) -> None:
         self._component = component
         self._owned: list[int] = []
         parent = self._find(None, interface)
-        self.of = {name: self._find(parent, name) for name in names}
+        self.of = {name: self._find(parent, name) for name in names} | {name: self._find(None, name) for name in bare}
 
     def _find(self, parent: int | None, name: str) -> int:
         encoded = name.encode()

@@ -165,8 +165,9 @@ class ByteList:
 def release(keep: Keep) -> None:
     """Let go of what was kept for wasmtime; the memory of large lists without holding the GIL, unlike its deletion."""
     for held in keep:
-        if isinstance(held, mmap.mmap):
-            held.close()
+        close = getattr(held, "close", None)
+        if close is not None:
+            close()
     keep.clear()
 
 
