@@ -51,7 +51,7 @@ def low_level(functions: dict[str, str], realloc: str = "", prelude: str = "") -
     Args:
         functions: The bodies of core functions by the name of the export, with ``post-`` before it for its post-return;
             the others trap, but for those that the start needs, which answer ok. The message is at ``$message``.
-        realloc: The body of the allocator; empty for one that never frees.
+        realloc: What the allocator, which never frees, does first.
         prelude: Component fields to begin with.
     """
     bodies = {"initialize": _OK, "metadata": _OK, "shutdown": _OK} | functions
@@ -77,7 +77,12 @@ def low_level(functions: dict[str, str], realloc: str = "", prelude: str = "") -
         (core module $module
             (memory (export "memory") 1)
             (global $next (mut i32) (i32.const 1024))
-            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc or BUMP})
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                {realloc}
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
             {" ".join(cores)})
         (core instance $core (instantiate $module))
         (alias core export $core "memory" (core memory $memory))
@@ -90,9 +95,3 @@ def low_level(functions: dict[str, str], realloc: str = "", prelude: str = "") -
 
 # Zeroes, where nothing else is: ok, or metadata that says nothing.
 _OK = "(i32.const 512)"
-
-BUMP = """
-    (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
-    (global.set $next (i32.add (local.get $at) (local.get 3)))
-    (local.get $at)"""
