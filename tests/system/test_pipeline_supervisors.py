@@ -279,4 +279,4 @@ async def test_a_tree_that_gives_up_ends_the_run_though_nothing_is_read_any_more
                 summary = await pipeline.run()
     finally:
         os.close(held)
-    assert "x/h/0 will not run again: failed: app gave up" in str(summary.failure)
+    assert "will not run again: failed: app gave up on x/h/0: " in str(summary.failure)
