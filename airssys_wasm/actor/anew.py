@@ -1,7 +1,7 @@
 """Starts that somebody asks for: on request, and in the turn of a component of a tree."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airssys_wasm.actor import passivation
 from airssys_wasm.actor.child import Child, Order
@@ -13,6 +13,8 @@ from airssys_wasm.core.observations import ActorState
 if TYPE_CHECKING:
     from airssys_wasm.actor.children import Children
 
+_DOWN: Final = {ActorState.RESTARTING, ActorState.FAILED, ActorState.ASLEEP}
+
 
 def restart(children: "Children", child: Child, started: "asyncio.Future[None]") -> None:
     """Have a new instance, whatever state it is in; `started` is completed when it has initialized."""
@@ -23,10 +25,10 @@ def restart(children: "Children", child: Child, started: "asyncio.Future[None]")
             child.actor.interrupt()
             if child.timer is None:  # of an earlier restart: its time is not prolonged
                 child.kill_after_grace(children.clock)
-        case ActorState.RESTARTING | ActorState.FAILED if child.actor is None and child.leaf is not None:
+        case ActorState.ASLEEP if child.leaf is None or child.leaf.may_wake():
+            passivation.revive(children, child)
+        case state if state in _DOWN and child.actor is None and child.leaf is not None:
             child.leaf.hurry()
-        case ActorState.ASLEEP:
-            passivation.wake(children, child)
         case ActorState.RESTARTING if child.actor is None:
             children.begin(child)
         case ActorState.FAILED:

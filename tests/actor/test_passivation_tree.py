@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from airssys_wasm.core.errors import ActorStopped
+from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.observations import ActorState, EventKind
 from airssys_wasm.testing.clock import settle
+from airssys_wasm.testing.guests import Script, ScriptedGuest
 from tests.actor.bench import Bench
 from tests.actor.sleepers import AFTER, Sleepy, pause, trap
 from tests.actor.trees import Broken, Grown, group, grown, leaf
@@ -61,13 +63,12 @@ async def test_a_message_during_the_restart_of_its_group_wakes_it_in_its_turn(be
     assert b"x" == await asking
 
 
-async def test_a_restart_on_request_during_the_restart_of_its_group_waits_for_its_turn(bench: Bench) -> None:
-    """And is in need of no message."""
+async def test_a_restart_on_request_during_the_restart_of_its_group_ends_the_wait_for_all(bench: Bench) -> None:
+    """As for a member that is awake: no more back-off, each in its turn."""
     tree = await family(bench, "one_for_all", backoff_initial=5.0)
     await bench.crash(tree.child("c"))
     restarting = asyncio.create_task(bench.supervisor.restart(tree.child("b")))
-    assert "-c -a" == await tree.later(4.0)
-    assert "+a +b +c" == await tree.later(2.0)
+    assert "-c -a +a +b +c" == await tree.later(0.0)
     await restarting
 
 
@@ -174,3 +175,15 @@ async def test_a_revival_that_fails_again_and_again_takes_its_group_down(bench: 
     with pytest.raises(ActorStopped):
         await asking
     assert ("failed", "failed") == (tree.tree.state, tree.child("b").state)
+
+
+async def test_an_unhealthy_member_is_a_crash_of_its_group(bench: Bench) -> None:
+    """The strategy says whom that concerns."""
+
+    async def ill(_guest: ScriptedGuest) -> bytes:
+        return b"unhealthy"
+
+    check = HealthCheck(interval=1.0, timeout=1.0, failures=2)
+    children = [leaf("a"), leaf("b", script=Script(on_health=ill), health=check)]
+    tree = await grown(bench, group("app", "one_for_all", *children))
+    assert "+a +b -b -a +a +b" == await tree.later(2.5)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from airssys_wasm.actor.child import ChildSpec
+from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.strategies import Strategy
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.core.config import Restart
@@ -28,6 +28,9 @@ ENOUGH_TURNS = 100
 A_MOMENT = 0.0137
 """Passes with each crash, so that no two back-offs end at the same time."""
 
+AGES = 1e6
+"""Seconds that no test lets pass."""
+
 GROUPS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "strategy": st.sampled_from(Strategy),
@@ -44,8 +47,19 @@ SHAPES = st.recursive(
 TREES = st.tuples(GROUPS, st.lists(SHAPES, min_size=1, max_size=4))
 
 
+async def fall_asleep(child: Child) -> None:
+    """Let its time without a message be over."""
+    actor = child.actor
+    assert actor is not None
+    assert actor._upkeep is not None
+    actor._upkeep._cancel_timer()
+    actor._upkeep._idle_since -= AGES
+    actor._upkeep._ring()
+    await settle()
+
+
 class TreeMachine(RuleBasedStateMachine):
-    """Crashes, starts that fail, unloads, restarts on request and time, in any order."""
+    """Crashes, starts that fail, unloads, restarts on request, sleep, messages and time, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +92,9 @@ class TreeMachine(RuleBasedStateMachine):
         """A specification of a drawn shape."""
         group, shapes = shape
         children: list[Any] = [
-            leaf(next(names), each, self.broken) if isinstance(each, Restart) else self.spec_of(each, names, numbers)
+            leaf(next(names), each, self.broken, passivate_after=AGES)
+            if isinstance(each, Restart)
+            else self.spec_of(each, names, numbers)
             for each in shapes
         ]
         return SupervisorSpec(name=f"s{next(numbers)}", children=children, **group)
@@ -120,6 +136,28 @@ class TreeMachine(RuleBasedStateMachine):
         self.model.restart(who)
         self.pass_time(A_MOMENT)
 
+    @precondition(lambda self: any(each.up for each in self.leaves))
+    @rule(data=st.data())
+    def sleep(self, data: st.DataObject) -> None:
+        """One that nobody needs falls asleep."""
+        who = self.pick(data, [each for each in self.leaves if each.up])
+        self.run(fall_asleep(self.children[who.name]))
+        self.model.sleep(who)
+
+    @precondition(lambda self: any(each.asleep for each in self.leaves))
+    @rule(data=st.data())
+    def wake(self, data: st.DataObject) -> None:
+        """One that sleeps gets a message."""
+        who = self.pick(data, [each for each in self.leaves if each.asleep])
+
+        async def tell() -> None:
+            await self.tree.bench.tell(self.children[who.name], b"x")
+            await settle()
+
+        self.run(tell())
+        self.model.wake(who)
+        self.pass_time(A_MOMENT)
+
     @precondition(lambda self: len(self.here()) > 1)
     @rule(data=st.data())
     def unload(self, data: st.DataObject) -> None:
@@ -146,7 +184,12 @@ class TreeMachine(RuleBasedStateMachine):
         assert " ".join(self.model.log) == done
         self.model.log.clear()
         states = {name: child.state for name, child in self.children.items()}
-        expected = {ActorState.RUNNING: "up", ActorState.FAILED: "failed", ActorState.STOPPED: "gone"}
+        expected = {
+            ActorState.RUNNING: "up",
+            ActorState.FAILED: "failed",
+            ActorState.STOPPED: "gone",
+            ActorState.ASLEEP: "asleep",
+        }
         for state, flag in expected.items():
             assert {each.name for each in self.leaves if getattr(each, flag)} == {
                 n for n in states if states[n] is state

@@ -20,6 +20,9 @@ class Part:
     up: bool = False
     failed: bool = False
     gone: bool = False
+    asleep: bool = False
+    wanted: bool = False
+    """Whether one that sleeps is to be woken in its turn."""
     restarts: list[float] = attrs.field(factory=list)
 
     def leaves(self) -> "Iterator[Part]":
@@ -43,6 +46,9 @@ class Model:
     def start(self, part: Part) -> bool:
         """Start it, or all of it; whether that worked."""
         part.failed, part.restarts = False, []
+        if part.asleep and not part.wanted:
+            return True
+        part.asleep = part.wanted = False
         if part.spec is None:
             self.log.append(f"+{part.name}")
             part.up = part.name not in self.broken
@@ -79,7 +85,7 @@ class Model:
         self.forget_plans(part.above, [part])
         part.above.parts.remove(part)
         for leaf in part.leaves():
-            leaf.gone, leaf.failed = True, False
+            leaf.gone, leaf.failed, leaf.asleep = True, False, False
 
     def ended(self, part: Part, how: str) -> None:
         """What follows: how is crashed, interrupted or gave up."""
@@ -128,7 +134,7 @@ class Model:
 
     def fail(self, part: Part) -> None:
         """It stays down."""
-        part.failed = True
+        part.failed, part.asleep, part.wanted = True, False, False
         for each in part.parts:
             self.fail(each)
 
@@ -136,6 +142,22 @@ class Model:
         """A guest traps."""
         self.down(leaf)
         self.ended(leaf, "crashed")
+
+    def sleep(self, leaf: Part) -> None:
+        """Nobody needs it."""
+        self.down(leaf)
+        leaf.asleep = True
+
+    def wake(self, leaf: Part) -> None:
+        """A message comes."""
+        assert leaf.above is not None
+        leaf.wanted = leaf.asleep
+        if leaf.asleep and leaf.above.up and not self.is_planned(leaf):
+            self.begin(leaf.above, [leaf])
+
+    def is_planned(self, part: Part) -> bool:
+        """Whether it is to be started in its turn."""
+        return any(plan[1] is part.above and part in plan[2] for plan in self.later)
 
     def restart(self, leaf: Part) -> None:
         """Somebody asks for a new instance."""
@@ -148,8 +170,18 @@ class Model:
         elif failed is None and leaf.up:
             self.down(leaf)
             self.ended(leaf, "interrupted")
+        elif failed is None and leaf.asleep:
+            self.restart_sleeper(leaf)
         elif failed is None:
             self.hurry(leaf)
+
+    def restart_sleeper(self, leaf: Part) -> None:
+        """Start it, now or at once in its turn; who asked does not wait for later."""
+        has_mail = leaf.wanted
+        self.wake(leaf)
+        if leaf.asleep:
+            self.hurry(leaf)
+        leaf.wanted = leaf.asleep and has_mail
 
     def hurry(self, part: Part) -> bool:
         """Wait for no back-off; whether there was one."""

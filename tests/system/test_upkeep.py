@@ -23,6 +23,7 @@ from airssys_wasm import (
     RestartPolicy,
     SupervisorSpec,
 )
+from airssys_wasm.testing.guests import Script, ScriptedGuest, ScriptedHost
 from tests.contract.stage import until
 from tests.system.pipelines import GUESTS
 
@@ -134,13 +135,29 @@ async def test_a_sleeping_component_gives_its_memory_back() -> None:
         assert b"1" == await asking
 
 
-async def test_others_are_told_that_it_is_well(system: ActorSystem) -> None:
-    """In `get-component-metadata`; a sleeping component can be reached like any other."""
+async def test_a_sleeper_is_well_to_others(system: ActorSystem) -> None:
+    """In `get-component-metadata`; it can be reached like any other."""
     seer = await system.load(named("seer"), GUESTS / "hostile.wasm", capabilities=Capabilities(send=["demo/*"]))
-    sleeper = await load(system, "sleeper", health=HealthCheck(interval=SOON / 4))
+    sleeper = await load(system, "sleeper")
     await until_asleep(sleeper)
-    assert HealthStatus.HEALTHY is sleeper.statistics().health
-    assert b"healthy" in (await seer.ask(b"meta demo|sleeper|0") or b"")
+    assert b"ok demo/sleeper/0 counter 1.0.0 healthy" == await seer.ask(b"meta demo|sleeper|0")
+
+
+@pytest.mark.parametrize("word", ["degraded", "unknown", "unhealthy"])
+async def test_others_are_told_its_last_answer(word: str) -> None:
+    """Instead of what its state would mean."""
+
+    async def health(_guest: ScriptedGuest) -> bytes:
+        return word.encode()
+
+    host = ScriptedHost({b"ill": Script(on_health=health)})
+    async with ActorSystem(host=host) as system:
+        check = HealthCheck(interval=0.001, failures=1_000_000)
+        ill = await system.load(named("ill"), b"ill", health=check, capabilities=Capabilities(send=["demo/*"]))
+        await until(lambda: ill.statistics().health is not None)
+        info = system._parts().router.describe(ill.id, ill.id)
+        assert info is not None
+        assert (word, word) == (info.health, ill.statistics().health)
 
 
 async def test_a_real_guest_is_asked_for_its_health(system: ActorSystem) -> None:
