@@ -2,7 +2,6 @@
 
 import math
 from collections import deque
-from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
@@ -33,7 +32,7 @@ from airssys_wasm.core.observations import (
     EventKind,
     Observer,
 )
-from airssys_wasm.core.ports import Clock, ComponentMetadata, HostState, Outbox, Timer
+from airssys_wasm.core.ports import Clock, ComponentMetadata, HostState, Outbox, Room, Timer
 from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 if TYPE_CHECKING:
@@ -47,10 +46,6 @@ Shutdown = Literal["brutal", "infinite"] | float
 
 DEFAULT_SHUTDOWN: Final = 5.0
 """Seconds for the message in progress and the guest's `shutdown` together; OTP's default for a worker."""
-
-
-CheckRoom = Callable[[ComponentId, Limits], None]
-"""Raises InstantiationFailed when a component that slept may not have its memory back now."""
 
 
 class Order(StrEnum):
@@ -97,8 +92,8 @@ class ChildSpec:
     """None: it is never asked."""
     passivate_after: float | None = attrs.field(default=None, validator=check_passivate_after)
     """Seconds without a message after which it gives up its instance until there is one; None: never."""
-    check_room: CheckRoom | None = attrs.field(default=None, repr=False)
-    """Asked before it is revived; None: there is always room."""
+    room: Room | None = attrs.field(default=None, repr=False)
+    """Where it gives its memory back while it sleeps, and asks for it again; None: there is always room."""
     outbox: Outbox | None = attrs.field(default=None, repr=False)
     storage: Storage | None = attrs.field(default=None, repr=False)
     authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
@@ -147,7 +142,7 @@ class Child:
     """Whether the instance that ended last had initialized."""
     unrevived: bool = attrs.field(default=False, init=False, repr=False)
     """Whether it has had no instance that initialized since it last fell asleep."""
-    health: HealthRecord = attrs.field(factory=HealthRecord, init=False, repr=False)
+    health: HealthRecord = attrs.field(default=HealthRecord(), init=False, repr=False)
     beside: "set[ComponentActor]" = attrs.field(factory=set, init=False, repr=False)
     """Actors of an upgrade that live and are not `actor`: the next one, the last one, one that retires."""
     upgrade: "Upgrade | None" = attrs.field(default=None, init=False, repr=False)
@@ -183,15 +178,10 @@ class Child:
         return self.state is ActorState.STOPPED
 
     @property
-    def holds_memory(self) -> bool:
-        """Whether the memory it may use is kept for it; not while it sleeps, nor until it is revived after that."""
-        return self.actor is not None or not self.unrevived
-
-    @property
-    def instances(self) -> int:
-        """How many it has or may have at this moment, as the memory is counted that it may use."""
+    def instances_beside(self) -> int:
+        """How many an upgrade has or may have at this moment besides the one that serves, or would."""
         to_come = self.upgrade is not None and self.upgrade.successor is None
-        return self.holds_memory + len(self.beside) + to_come
+        return len(self.beside) + to_come
 
     @property
     def digest(self) -> str:

@@ -99,9 +99,10 @@ class Children:
 
     def launch(self, child: Child) -> None:
         """Start an actor, unless there is no room for it after its sleep: that is a start which fails."""
-        if self.beside.place(child):
+        is_placed = self.beside.place(child)
+        refused = passivation.refusal(child)  # never of one that is placed: its memory was kept for the upgrade
+        if is_placed:
             return
-        refused = passivation.refusal(child)
         child.actor = actor = ComponentActor(child, self.host, self.clock)
         if refused is None:
             self.group.start_soon(self.live, child, actor, name=f"{child.handle}")

@@ -140,7 +140,7 @@ class ActorHandle:
         self._outbox.tell_nowait(self._child, payload, check_content_type(content_type))
 
     async def restart(self) -> None:
-        """Have a new instance, or revive a failed component; returns when it has initialized.
+        """Have a new instance, or revive a component that has failed or sleeps; returns when it has initialized.
 
         The message in progress is interrupted, what waits in the mailbox is kept. Does not count towards the intensity.
 

@@ -100,6 +100,8 @@ def lay_down(children: "Children", child: "Child") -> None:
     """It is asleep now; what came while it fell asleep wakes it again."""
     child.passivations += 1
     child.unrevived = True
+    if child.spec.room is not None:
+        child.spec.room.give_back(child.id)
     if has_mail(child):
         wake(children, child)
     else:
@@ -124,10 +126,10 @@ def revive(children: "Children", child: "Child") -> None:
 
 def refusal(child: "Child") -> ExitReason | None:
     """Why it may not have an instance now; None when it may."""
-    if not child.unrevived or child.spec.check_room is None:
+    if not child.unrevived or child.spec.room is None:
         return None
     try:
-        child.spec.check_room(child.id, child.spec.limits)
+        child.spec.room.take(child.id, child.spec.limits)
     except AirssysError as exc:
         return ExitReason(ExitKind.CRASHED, str(exc), exc)
     return None

@@ -3,13 +3,15 @@
 import asyncio
 from typing import final
 
+import attrs
+
 
 @final
+@attrs.define(eq=False)
 class Waiters:
     """Those who wait for the same thing; one that gives up takes nothing from the others."""
 
-    def __init__(self) -> None:
-        self._futures: dict[asyncio.Future[None], None] = {}
+    _futures: "dict[asyncio.Future[None], None]" = attrs.field(factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self._futures)

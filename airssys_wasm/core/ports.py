@@ -76,6 +76,18 @@ class RuntimeEngine(Protocol):
         ...
 
 
+class Room(Protocol):
+    """The way up for those who need memory again: who keeps the bounds of the system."""
+
+    def take(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        """Promise a component its memory, unless it has it; raises InstantiationFailed when others have it."""
+        ...
+
+    def give_back(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        """A component has no memory for now."""
+        ...
+
+
 class Outbox(Protocol):
     """The way up for a guest's messages: what host functions call, the router in a system."""
 

@@ -1,4 +1,4 @@
-"""Whether one more component may be loaded: its id is free, and the system has room for it."""
+"""Whether one more component may be loaded, or revived: its id is free, and the system has room for it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -29,11 +29,14 @@ class Admission:
     max_components: int | None
     max_total_memory_bytes: int | None
     _promised: dict[ComponentId, int] = attrs.field(factory=dict, init=False)
-    """Bytes by id, of the loads under way; until its end a load may have a child already."""
+    """Bytes by id, of all components and of the loads under way; 0 for one that sleeps."""
+    _total: int = attrs.field(default=0, init=False)
+    _upgraded: dict[Child, None] = attrs.field(factory=dict, init=False)
+    """Those that an upgrade may have given further instances."""
 
     @contextlib.contextmanager
     def load_under_way(self, id: ComponentId, limits: Limits) -> Iterator[None]:  # noqa: A002 - the stable name
-        """Keep the id and the memory for one load.
+        """Keep the id and the memory for one load, and the memory for its component until `forget`.
 
         Raises:
             InvalidId: The namespace is the host's.
@@ -42,15 +45,16 @@ class Admission:
         """
         if id.namespace == HOST_NAMESPACE:
             raise InvalidId("namespace", id.namespace, "is reserved for host code")
-        self._check_count(id)
-        self._check_memory(id, limits, self._memory_left())
+        if self.max_components is not None and len(self._promised) >= self.max_components:
+            raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
         self.registry.reserve(id)
-        self._promised[id] = limits.max_memory_bytes
         try:
+            self.take(id, limits)
             yield
         finally:
-            del self._promised[id]
             self.registry.release(id)
+            if self.registry.get(id) is None:
+                self.forget(id)
 
     @contextlib.contextmanager
     def upgrade_under_way(self, child: Child, upgrade: Upgrade) -> Iterator[None]:
@@ -64,17 +68,25 @@ class Admission:
         left = self._memory_left()
         with under_way(child, upgrade):
             self._check_memory(child.id, child.spec.limits, left)
+            self._upgraded[child] = None
             yield
 
-    def check_revival(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
-        """Refuse a component that has slept its memory while others have it; raises InstantiationFailed."""
-        self._check_memory(id, limits, self._memory_left())
+    def take(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        """Promise a component its memory; nothing when it has it. Raises InstantiationFailed when others have it."""
+        if not self._promised.get(id):
+            self._check_memory(id, limits, self._memory_left())
+            self._promised[id] = limits.max_memory_bytes
+            self._total += limits.max_memory_bytes
 
-    def _check_count(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
-        if self.max_components is not None:
-            taken = self._promised.keys() | {child.id for child in self.registry if _is_guest(child)}
-            if len(taken) >= self.max_components:
-                raise InstantiationFailed(f"{self.max_components} components are loaded, which is max_components", id)
+    def give_back(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        """A component has no memory for now."""
+        if id in self._promised:
+            self._total -= self._promised[id]
+            self._promised[id] = 0
+
+    def forget(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        """A component is gone, or its load has failed; nothing for host code, which is not counted."""
+        self._total -= self._promised.pop(id, 0)
 
     def _check_memory(self, id: ComponentId, limits: Limits, left: int | None) -> None:  # noqa: A002 - the stable name
         if left is not None and limits.max_memory_bytes > left:
@@ -84,10 +96,6 @@ class Admission:
     def _memory_left(self) -> int | None:
         if self.max_total_memory_bytes is None:
             return None
-        guests = (child for child in self.registry if _is_guest(child))
-        taken = {child.id: child.spec.limits.max_memory_bytes * child.instances for child in guests}
-        return self.max_total_memory_bytes - sum((self._promised | taken).values())
-
-
-def _is_guest(child: Child) -> bool:
-    return child.id.namespace != HOST_NAMESPACE
+        self._upgraded = {child: None for child in self._upgraded if child.instances_beside}
+        beside = sum(child.spec.limits.max_memory_bytes * child.instances_beside for child in self._upgraded)
+        return self.max_total_memory_bytes - self._total - beside

@@ -144,15 +144,16 @@ def build(
     def gone(component: ComponentId) -> None:
         guard.forget(component)
         subscriptions.forget(component)
+        admission.forget(component)
 
     registry, host = Registry(gone), ServingHost(resources.host)
+    admission = Admission(registry, settings.max_components, settings.max_total_memory_bytes)
     supervisor = Supervisor(
         host, observer=observatory, clock=clock, stop_timeout=settings.stop_timeout, registry=registry
     )
     supervisor.attach(group)
     requests = Requests(registry, supervisor.delivery)
     router = Router(settings.host_id, guard, registry, supervisor.delivery, requests, observatory)
-    admission = Admission(registry, settings.max_components, settings.max_total_memory_bytes)
     return Parts(
         host, resources.storage, resources.audit, guard, registry, supervisor, router, subscriptions, admission
     )

@@ -74,7 +74,7 @@ class ComponentSpec:
             shutdown=self.shutdown,
             health=self.health,
             passivate_after=self.passivate_after,
-            check_room=parts.admission.check_revival,
+            room=parts.admission,
             outbox=parts.router,
             storage=parts.storage,
             authorise_storage=parts.authorise_storage,

@@ -8,6 +8,8 @@ from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.restarts import RestartPolicy
 from airssys_wasm.core.config import Restart
 from airssys_wasm.core.errors import ActorStopped, InstantiationFailed, RequestTimeout
+from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.observations import ActorState, DeadLetterReason, EventKind
 from airssys_wasm.testing.clock import settle
 from tests.actor.bench import Bench, opened
@@ -178,38 +180,45 @@ async def test_crashes_before_a_sleep_still_count(bench: Bench) -> None:
     assert ActorState.FAILED is child.state
 
 
+class FullRoom:
+    """Room that others have taken."""
+
+    def __init__(self) -> None:
+        self.is_full, self.taken = True, 0
+
+    def take(self, id: ComponentId, limits: Limits) -> None:  # noqa: A002 - the stable name
+        """Refuse, or count."""
+        if self.is_full:
+            raise InstantiationFailed("no memory is left")
+        self.taken += 1
+
+    def give_back(self, id: ComponentId) -> None:  # noqa: A002 - the stable name
+        """Count."""
+        self.taken -= 1
+
+
 async def test_one_that_has_no_room_is_refused(bench: Bench) -> None:
     """Whoever keeps the bounds says so; that is a start which fails, tried again while it may be."""
-    full = [True]
-
-    def check_room(_id: object, _limits: object) -> None:
-        if full[0]:
-            raise InstantiationFailed("no memory is left")
-
-    child = await asleep(bench, check_room=check_room)
-    assert not child.holds_memory
+    room = FullRoom()
+    child = await asleep(bench, room=room)
+    assert -1 == room.taken
     asking = bench.asking(child, b"x")
     await settle()
-    assert ("start", 1) == (calls(bench)[0], calls(bench).count("start"))
+    assert 1 == calls(bench).count("start")
     assert ["Instantiation failed: no memory is left"] == [
         event.reason.detail for event in bench.observer.events if event.kind is EventKind.CRASHED and event.reason
     ]
-    assert (ActorState.RESTARTING, False) == (child.state, child.holds_memory)
-    full[0] = False
+    assert "restarting" == child.state
+    room.is_full = False
     await bench.clock.advance(1.0)
-    assert (b"x", True) == (await asking, child.holds_memory)
+    assert (b"x", 0) == (await asking, room.taken)
 
 
-async def test_a_restart_of_one_that_has_no_room_says_why() -> None:
+async def test_a_restart_of_one_that_has_no_room_says_why(bench: Bench) -> None:
     """Whoever asked for it gets the error itself."""
-
-    def check_room(_id: object, _limits: object) -> None:
-        raise InstantiationFailed("no memory is left")
-
-    async with opened() as bench:
-        child = await asleep(bench, check_room=check_room)
-        with pytest.raises(InstantiationFailed, match="no memory is left"):
-            await bench.supervisor.restart(child)
+    child = await asleep(bench, room=FullRoom())
+    with pytest.raises(InstantiationFailed, match="no memory is left"):
+        await bench.supervisor.restart(child)
 
 
 async def test_a_supervisor_is_left_with_sleepers_in_all_stages() -> None:

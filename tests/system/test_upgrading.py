@@ -169,6 +169,24 @@ async def test_memory_of_an_upgrade_that_failed_is_free_again() -> None:
         await system.upgrade(one, V2)
 
 
+async def test_memory_of_a_sleeper_that_is_upgraded_awake_is_counted() -> None:
+    """What was kept for the upgrade is what its new instance has, exactly; asleep again it has none."""
+    host, clock = scripted()
+    async with ActorSystem(host=host, clock=clock, max_total_memory_bytes=200) as system:
+        half = Limits(max_memory_bytes=100)
+        one = await system.load(ONE, V1, limits=half, passivate_after=10.0)
+        await clock.advance(10.0)
+        await system.load(ComponentId("demo", "two", "0"), V1, limits=half)
+        await system.upgrade(one, V2, probation=0)
+        assert "running" == one.state
+        three = ComponentId("demo", "three", "0")
+        with pytest.raises(InstantiationFailed, match="over the 0 that are left"):
+            await system.load(three, V1, limits=half)
+        await clock.advance(10.0)
+        assert "asleep" == one.state
+        await system.load(three, V1, limits=half)
+
+
 async def test_two_upgrades_at_once_are_one() -> None:
     """The second hears so before it compiles."""
     host, clock = scripted()
