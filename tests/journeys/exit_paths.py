@@ -9,19 +9,35 @@ import threading
 import time
 from pathlib import Path
 
-from airssys_wasm import ActorHandle, ActorSystem, ComponentId, ComponentSpec, Limits, SupervisorSpec
+from airssys_wasm import (
+    ActorHandle,
+    ActorSystem,
+    Capabilities,
+    ComponentId,
+    ComponentSpec,
+    JsonLinesSink,
+    Limits,
+    SupervisorSpec,
+)
 
 HOSTILE = Path(__file__).parents[1] / "guests" / "hostile.wasm"
 PATIENCE = 20.0
 
 
+def system_with_files() -> ActorSystem:
+    """Its storage and its audit trail are files in the present folder."""
+    return ActorSystem(storage=Path("storage.db"), audit=[JsonLinesSink(Path("audit.jsonl"))])
+
+
 async def begun(system: ActorSystem) -> ActorHandle:
     """A component in an endless loop, with a message behind it, under a supervisor, beside an idle one."""
-    settings = {"limits": Limits(max_execution_time=1e6), "shutdown": 0.1}
+    able = Capabilities(storage=["read", "write"])
+    settings = {"limits": Limits(max_execution_time=1e6), "shutdown": 0.1, "capabilities": able}
     children = [ComponentSpec(ComponentId("demo", name, "0"), HOSTILE, **settings) for name in "ab"]  # type: ignore[arg-type]
     await system.supervise(SupervisorSpec(name="app", children=children))  # type: ignore[arg-type]
     handle = system.get(ComponentId("demo", "a", "0"))
     assert handle is not None
+    await handle.ask(b"storage-set key value")
     for payload in (b"loop", b"count"):
         handle.tell_nowait(payload)
     while handle.statistics().guest_time < 0.05:  # noqa: ASYNC110 - nothing tells
@@ -31,14 +47,14 @@ async def begun(system: ActorSystem) -> ActorHandle:
 
 async def clean() -> None:
     """By the end of the block."""
-    async with ActorSystem() as system:
+    async with system_with_files() as system:
         await begun(system)
 
 
 async def exception() -> None:
     """By an exception, which the caller expects."""
     try:
-        async with ActorSystem() as system:
+        async with system_with_files() as system:
             await begun(system)
             raise LookupError  # noqa: TRY301 - that is the way
     except LookupError:
@@ -47,7 +63,7 @@ async def exception() -> None:
 
 async def keyboard_interrupt() -> None:
     """By SIGINT, while the block waits."""
-    async with ActorSystem() as system:
+    async with system_with_files() as system:
         await begun(system)
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.Event().wait()
@@ -55,7 +71,7 @@ async def keyboard_interrupt() -> None:
 
 async def sys_exit() -> None:
     """By `sys.exit`, inside the block."""
-    async with ActorSystem() as system:
+    async with system_with_files() as system:
         await begun(system)
         sys.exit(7)
 
@@ -65,7 +81,7 @@ async def cancelled() -> None:
     inside = asyncio.Event()
 
     async def use() -> None:
-        async with ActorSystem() as system:
+        async with system_with_files() as system:
             await begun(system)
             inside.set()
             await asyncio.Event().wait()
@@ -80,7 +96,7 @@ async def cancelled() -> None:
 
 async def never_left() -> None:
     """Not at all: `asyncio.run` cancels what is left."""
-    await begun(await ActorSystem().__aenter__())
+    await begun(await system_with_files().__aenter__())
 
 
 def loop_closed() -> None:

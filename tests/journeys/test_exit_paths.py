@@ -23,10 +23,11 @@ Programs = dict[str, "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
     """One for each way, all at the same time: most of their time is Python's start."""
     command, pipe = (sys.executable, "-X", "dev", "-W", "error", PROGRAM), subprocess.PIPE
-    running = {way: subprocess.Popen([*command, way], stdout=pipe, stderr=pipe) for way in WAYS}
+    folders = {way: tmp_path_factory.mktemp(way) for way in WAYS}
+    running = {way: subprocess.Popen([*command, way], stdout=pipe, stderr=pipe, cwd=folders[way]) for way in WAYS}
     yield running
     for program in running.values():
         program.kill()
