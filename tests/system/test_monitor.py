@@ -46,6 +46,25 @@ async def test_a_crash_comes_with_the_guests_backtrace() -> None:
     assert (None, crashed.backtrace) == (started.backtrace, stopped.backtrace)
 
 
+async def test_a_failure_comes_after_every_attempt_with_its_delay(
+    scripted_system: ActorSystem, manual_clock: ManualClock
+) -> None:
+    """The delay doubles; failing is not the end of the story, an unload is."""
+    monitor, one = scripted_system.monitor(ONE), await scripted_system.load(ONE, OBEDIENT)
+    for _ in range(4):
+        await one.tell(b"trap")
+        await manual_clock.advance(1)
+    await one.restart()
+    await scripted_system.unload(one)
+    seen = [event async for event in monitor]
+    assert [(1, 0.1), (2, 0.2), (3, 0.4)] == [
+        (event.attempt, event.delay) for event in seen if event.kind is EventKind.RESTARTING
+    ]
+    life = ["started", "crashed", "restarting"] * 3 + ["started", "crashed", "failed", "started", "stopped"]
+    assert life == [event.kind for event in seen]
+    assert "failed: " in str(seen[-3].reason)
+
+
 async def test_a_monitor_ends_with_the_system() -> None:
     """Also when its component never came, or the system has ended already."""
     async with ActorSystem(host=ScriptedHost()) as system:
