@@ -17,6 +17,7 @@ from airssys_wasm.system.pipeline import Pipeline
 from airssys_wasm.system.pipeline_open import open_pipeline
 from airssys_wasm.system.pipeline_spec import SinkKind
 from airssys_wasm.system.pipeline_summary import PipelineSummary
+from airssys_wasm.system.pipeline_watch import Watch
 
 _REFRESH_SECONDS: Final = 0.1
 
@@ -39,6 +40,9 @@ def run(
     learn_to: Annotated[
         Path | None, typer.Option("--learn-to", help="As --learn, but write the grants to this file.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Upgrade components while they run when their files change.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Run a pipeline until its input ends. Exit code 1 when a message failed, 2 when the pipeline is wrong.
@@ -48,9 +52,12 @@ def run(
     With --learn the least grants that would have been enough are printed as TOML, after the summary, on stderr, since
     stdout may be a sink: put them into the pipeline in place of the grants that it has. What a component only looks at,
     list-components and get-component-metadata, is not learned.
+
+    With --watch a component whose file changes is upgraded between two messages. A new version that does not start, or
+    crashes at once, is reported, and the old one serves on.
     """
     with told(debug=debug):
-        summary = anyio.run(_run, file, new_input, new_output, learn or learn_to is not None)
+        summary = anyio.run(_run, file, new_input, new_output, learn or learn_to is not None, watch)
         show_summary(summary)
         if summary.learned is not None:
             give_grants(summary, file, learn_to)
@@ -58,7 +65,9 @@ def run(
         raise typer.Exit(Code.FAILED)
 
 
-async def _run(file: Path, new_input: Path | None, new_output: Path | None, learn: bool) -> PipelineSummary:
+async def _run(
+    file: Path, new_input: Path | None, new_output: Path | None, learn: bool, watch: bool
+) -> PipelineSummary:
     plan = await open_pipeline(file, input=new_input, output=new_output)
     pipeline = Pipeline(plan, learn)
     to_terminal = sys.stdout.isatty() and any(sink.kind is SinkKind.STDOUT for sink in plan.spec.sinks)
@@ -67,6 +76,8 @@ async def _run(file: Path, new_input: Path | None, new_output: Path | None, lear
         beside.start_soon(_heed_signals, pipeline)
         if sys.stderr.isatty() and not to_terminal:
             beside.start_soon(_show_progress, pipeline)
+        if watch:
+            beside.start_soon(Watch(pipeline, say).run)
         try:
             outcome = await pipeline.run()
         except (AirssysError, OSError) as exc:  # the task group would wrap it
