@@ -12,6 +12,7 @@ from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
+from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.actor.waiters import Waiters
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.errors import (
@@ -128,6 +129,8 @@ class Child:
     spec: ChildSpec
     handle: ComponentHandle
     observer: Observer = attrs.field(repr=False)
+    turnstile: Turnstile = attrs.field(repr=False)
+    """For what all children of its supervisor do by the clock."""
     mailbox: "Mailbox[Order] | AsleepMailbox" = attrs.field(init=False, repr=False)
     state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
     metadata: ComponentMetadata = attrs.field(factory=ComponentMetadata, init=False, repr=False)

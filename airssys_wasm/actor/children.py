@@ -37,6 +37,7 @@ from airssys_wasm.actor.lost import start_error
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, Sleep, plan
 from airssys_wasm.actor.tree_leaf import Leaf
+from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentId
@@ -61,6 +62,7 @@ class Children:
     observer: Observer
     registry: Registry
     post: Callable[[Callable[[], None]], None]
+    turnstile: Turnstile = attrs.field(factory=Turnstile, init=False)
     group: TaskGroup = attrs.field(init=False)
     on_failed: Callable[[ComponentId, ExitReason], object] = attrs.field(default=lambda *_: None, init=False)
     """Told of a supervisor that gave up and has none above it: on which component, and why."""
@@ -85,7 +87,7 @@ class Children:
         return leaf
 
     def _new(self, spec: ChildSpec) -> Child:
-        child = Child(spec, self.registry.next_handle(spec.id), self.observer)
+        child = Child(spec, self.registry.next_handle(spec.id), self.observer, self.turnstile)
         self.all[child] = None
         return child
 

@@ -6,6 +6,7 @@ A busy component moves no timer: when it rings too early, it is set anew.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final, final
 
 import attrs
@@ -40,6 +41,7 @@ class Upkeep:
     _is_idle: bool = attrs.field(default=False, init=False)
     _calling: bool = attrs.field(default=False, init=False)
     _ordered: bool = attrs.field(default=False, init=False)
+    _over: bool = attrs.field(default=False, init=False)
 
     def begin(self) -> None:
         """It has initialized."""
@@ -50,6 +52,7 @@ class Upkeep:
 
     def end(self) -> None:
         """It is over."""
+        self._over = True
         self._cancel_timer()
 
     async def wait(self) -> None:
@@ -107,7 +110,7 @@ class Upkeep:
         self._cancel_timer()
         due = min(self._due)
         if due < NEVER:
-            self._timer = self.clock.call_at(due, self._ring)
+            self._timer = self.clock.call_at(due, partial(self.child.turnstile.enter, self._ring))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -116,8 +119,10 @@ class Upkeep:
 
     def _ring(self) -> None:
         """Something may be due."""
+        if self._over:
+            return
         now = self.clock.time()
-        self._timer = None
+        self._cancel_timer()
         check, sleep = self._due
         if not (sleep <= now and self._falls_asleep(now)) and check <= now:
             self._check_is_due()

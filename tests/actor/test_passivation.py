@@ -107,8 +107,9 @@ async def test_a_message_that_comes_before_the_order_is_obeyed_keeps_it_awake(be
     """The order is taken back; the guest hears nothing of it, and the time counts anew."""
     child = await bench.start(passivate_after=AFTER)
     bench.clock._now += AFTER  # without letting the loop react
-    timer = bench.clock._timers.pop()
-    timer.callback()
+    assert child.actor is not None
+    assert child.actor._upkeep is not None
+    child.actor._upkeep._ring()
     bench.supervisor.delivery.tell_nowait(child, ComponentMessage(HOST, b"just in time"))
     await settle()
     assert (["start", "initialize"], 1, ActorState.RUNNING) == (calls(bench), child.handled, child.state)

@@ -101,8 +101,7 @@ class World:
     def _idle(self) -> None:
         """Have its time be over now, if it is idle: what the clock would do in the middle of anything."""
         actor = self.child.actor
-        if actor is not None and actor._upkeep is not None and actor._upkeep._timer is not None:
-            actor._upkeep._cancel_timer()
+        if actor is not None and actor._upkeep is not None:
             actor._upkeep._idle_since -= AFTER
             actor._upkeep._ring()
 

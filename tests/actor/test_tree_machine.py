@@ -52,7 +52,6 @@ async def fall_asleep(child: Child) -> None:
     actor = child.actor
     assert actor is not None
     assert actor._upkeep is not None
-    actor._upkeep._cancel_timer()
     actor._upkeep._idle_since -= AGES
     actor._upkeep._ring()
     await settle()
