@@ -17,12 +17,14 @@ from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import ActorStopped, AirssysError, ComponentCrashed, Trap
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import ActorState, EventKind
+from airssys_wasm.core.upgrades import UpgradeUnderWay
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import Script, ScriptedGuest
 from tests.actor.bench import HOST, Bench, opened
+from tests.actor.upgrading import upgrade
 
 AFTER = 10.0
-ACTIONS = ["tell", "ask", "trap", "restart", "slow", "fail next start", "sleep", "nothing", "unload"]
+ACTIONS = ["tell", "ask", "trap", "restart", "slow", "fail next start", "sleep", "upgrade", "unload"]
 
 
 @attrs.define(eq=False)
@@ -37,19 +39,20 @@ class World:
     alive: set[ScriptedGuest] = attrs.field(factory=set)
     ends: "Counter[ScriptedGuest]" = attrs.field(factory=Counter)
     tasks: "list[asyncio.Task[Any]]" = attrs.field(factory=list)
+    script: Script = attrs.field(init=False)
     child: Child = attrs.field(init=False)
     state: ActorState = attrs.field(init=False)
 
     async def begin(self) -> None:
         """Load it."""
-        script = Script(
+        self.script = Script(
             on_message=self._hear, on_initialize=self._initialize, on_shutdown=self._shutdown, on_close=self._close
         )
         policy = RestartPolicy(intensity=1000, backoff_initial=0.5, backoff_factor=1.0)
-        self.child = await self.bench.start(script=script, passivate_after=AFTER, policy=policy)
+        self.child = await self.bench.start(script=self.script, passivate_after=AFTER, policy=policy)
 
     async def _initialize(self, guest: ScriptedGuest, _config: ComponentConfig) -> None:
-        assert not self.alive, "two instances at a time"
+        assert not self.alive or self.child.upgrade or self.child.beside, "two instances at a time"
         self.alive.add(guest)
         await asyncio.sleep(0)
         if self.fail_next:
@@ -83,6 +86,8 @@ class World:
                 self.fail_next = True
             case "restart":
                 self._task(self.bench.supervisor.restart(self.child))
+            case "upgrade":
+                self._task(upgrade(self.bench, self.child, self.script, probation=0))
             case "unload":
                 self._task(self.bench.supervisor.stop_child(self.child))
             case "ask":
@@ -130,7 +135,9 @@ class World:
 
     def _is_known(self, error: AirssysError) -> bool:
         """A crash of one's own, an end, or a start that failed while one asked for it."""
-        return isinstance(error, ComponentCrashed | ActorStopped) or "Instantiation failed" in str(error)
+        return isinstance(error, ComponentCrashed | ActorStopped | UpgradeUnderWay) or "Instantiation failed" in str(
+            error
+        )
 
 
 STEP = st.tuples(st.sampled_from(ACTIONS), st.sampled_from([0, 0, 0, 1, 1, 2, 3, 5, 20]))
@@ -165,6 +172,7 @@ def test_whatever_races_with_sleep_nothing_is_lost_and_the_order_is_kept(steps: 
         ("ask", {(1, 1)}),  # its task needs a turn before it sends anything
         ("restart", {(0, 0), (1, 1)}),
         ("unload", {(0, 0), (1, 0)}),
+        ("upgrade", {(1, 1)}),
     ],
 )
 def test_one_thing_that_comes_any_number_of_turns_after_the_order_to_sleep(
