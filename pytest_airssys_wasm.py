@@ -9,8 +9,8 @@
 | `recorder` | the events and dead letters of `actor_system`; for another system, `Recorder(system)` |
 
 `airssys_no_leaks = true` in pytest's settings fails each test that leaves a task, thread or open file behind; the mark
-`leaves_behind("threads", reason="…")` lets one. The asynchronous fixtures need pytest-asyncio, or anyio's own plugin
-and its mark; without either nothing here gets in the way.
+`leaves_behind("threads", reason="…")` lets one. The asynchronous fixtures are pytest-asyncio's, on the loop of its
+tests; where it is not installed they are for tests with anyio's mark. Who uses none of this notices nothing of it.
 
 The module stands beside the package because pytest imports plugins before anything else: to import the package here
 would cost every run a third of a second, and hide its import from coverage. Each function imports what it needs.
