@@ -20,6 +20,8 @@ WANTED = 1_000 if QUICK else 20_000
 HOT = 10
 KIB = 1024
 PAYLOAD = os.urandom(64)
+SMALL = Limits(max_memory_bytes=4 << 20)
+"""For few memory maps, of which Linux allows 65,530 by default."""
 
 
 def maps() -> int:
@@ -42,9 +44,8 @@ async def fill(system: ActorSystem, compiled: CompiledComponent, actors: list[Ac
     """Load until there are enough; why not, if so."""
     try:
         for number in range(len(actors), WANTED):
-            # As bench_call's echo, but promising less: what is promised is address space, not memory.
-            limits = Limits(max_memory_bytes=4 << 20)
-            actors.append(await system.load(ComponentId("bench", "echo", str(number)), compiled, limits=limits))
+            component = ComponentId("bench", "echo", str(number))
+            actors.append(await system.load(component, compiled, limits=SMALL, shutdown="brutal"))
     except (AirssysError, MemoryError) as exc:
         return f"{type(exc).__name__}: {exc}"
     return ""
@@ -54,7 +55,7 @@ async def measure() -> tuple[dict[str, Any], Figure, Figure]:
     """The whole experiment in one system."""
     async with ActorSystem(stop_timeout=120) as system:
         compiled = await system.compile(GUESTS / "echo.wasm")
-        actors = [await system.load(ComponentId("bench", "echo", str(n)), compiled) for n in range(HOT)]
+        actors = [await system.load(ComponentId("bench", "echo", str(n)), compiled, limits=SMALL) for n in range(HOT)]
         few = (await race({"ask": hot_set(actors)}))["ask"]
         gc.collect()
         resident, mapped, began = resident_bytes(), maps(), time.perf_counter()

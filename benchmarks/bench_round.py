@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from airssys_wasm import ActorSystem, ComponentId
+from airssys_wasm import ActorSystem, ComponentId, Limits
 from benchmarks.harness import GUESTS, QUICK, Contestant, Figure, Target, figures_of, race, run_main, show, table, tell
 from benchmarks.peers import Actor, QueueActor
 
@@ -18,6 +18,8 @@ COUNTS = (1, 10, 100, 1000) if QUICK else (1, 10, 100, 1000, 10_000)
 TARGETS = {1: 2.0, 100: 2.5, 1000: 3.0}
 MOST_GROWTH = 3.0
 PAYLOAD = os.urandom(64)
+SMALL = Limits(max_memory_bytes=4 << 20)
+"""For few memory maps, of which Linux allows 65,530 by default."""
 
 
 def going_round(actors: Sequence[Actor]) -> Contestant:
@@ -35,7 +37,10 @@ async def measure(count: int) -> dict[str, Figure]:
     """Both rounds with so many actors."""
     async with ActorSystem() as system:
         compiled = await system.compile(GUESTS / "echo.wasm")
-        ours = [await system.load(ComponentId("bench", "echo", str(n)), compiled) for n in range(count)]
+        ours = [
+            await system.load(ComponentId("bench", "echo", str(n)), compiled, limits=SMALL, shutdown="brutal")
+            for n in range(count)
+        ]
         bare = [QueueActor() for _ in range(count)]
         everyone: list[Actor] = [*ours, *bare]
         for actor in everyone:
