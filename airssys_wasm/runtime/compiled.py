@@ -1,6 +1,6 @@
 """A component that has been checked and compiled: what loading it, and inspecting it, starts from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, final
 
 import attrs
@@ -80,7 +80,8 @@ class CompiledComponent:
 
     source: str
     digest: str
-    data: bytes = attrs.field(repr=lambda data: f"{len(data)} bytes")
+    read: Callable[[], bytes] = attrs.field(repr=False)
+    """Its binary, when it has to be compiled; raises InvalidComponent when its file is not what it was."""
     wasi: bool = False
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
     builds: dict[Profile, Build] = attrs.field(factory=dict, repr=False)

@@ -7,11 +7,14 @@
 | a component's id | `<base>/<namespace>/<name>/<instance>.wasm` below a directory (`ComponentDirectory`) |
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Final, final
 
@@ -22,7 +25,7 @@ from wasmtime.component import Component
 
 from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.limits import KIB, Limits
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
 from airssys_wasm.runtime.abi.frame import Frames
 from airssys_wasm.runtime.abi.outline import Unrecognised
@@ -43,22 +46,24 @@ MODULE_HEADER: Final = b"\0asm\x01\0\0\0"
 _REMEMBERED: Final = 1024
 """Digests whose conduct is remembered, so that a component that is loaded again is no stranger."""
 
+_HEAD_BYTES: Final = 64
+_CHUNK_BYTES: Final = 256 * KIB
 _MAGIC: Final = b"\0asm"
 _logger: Final = logging.getLogger("airssys_wasm.runtime")
 _BYTES: Final = "component bytes"
 
 
-def check_header(source: str, data: bytes, max_bytes: int) -> None:
-    """Refuse what is no component before wasmtime sees it.
+def check_header(source: str, head: bytes, size: int, max_bytes: int) -> None:
+    """Refuse what is no component before wasmtime sees it, by how it begins and how large it is.
 
     Raises:
         InvalidComponent: It is empty, too large, not WebAssembly, a core module, or of an unknown binary version.
     """
-    if len(data) > max_bytes:
-        raise InvalidComponent(source, f"{len(data)} bytes are over Limits.max_component_bytes ({max_bytes})")
-    if data[:8] == COMPONENT_HEADER:
+    if size > max_bytes:
+        raise InvalidComponent(source, f"{size} bytes are over Limits.max_component_bytes ({max_bytes})")
+    if head[:8] == COMPONENT_HEADER:
         return
-    raise InvalidComponent(source, _header_problem(data))
+    raise InvalidComponent(source, _header_problem(head))
 
 
 def check_digest(source: str, digest: str, expected: str | None) -> None:
@@ -140,8 +145,8 @@ class Loader:
         """
 
         def work() -> tuple[Component, int]:
-            name, data = _read(source, limits.max_component_bytes)
-            check_header(name, data, limits.max_component_bytes)
+            name, _, read = _examined(source, limits.max_component_bytes)
+            data = read()
             return _compile(machine, name, data), len(data)
 
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
@@ -156,11 +161,9 @@ class Loader:
         return build
 
     def _load(self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None) -> CompiledComponent:
-        name, data = _read(source, limits.max_component_bytes)
-        check_header(name, data, limits.max_component_bytes)
-        digest = hashlib.sha256(data).hexdigest()
+        name, digest, read = _examined(source, limits.max_component_bytes)
         check_digest(name, digest, sha256)
-        compiled = CompiledComponent(name, digest, data)
+        compiled = CompiledComponent(name, digest, read)
         build = self._build(compiled, machine)
         compiled.builds[machine.profile] = build
         compiled.wasi = uses_wasi(machine, build.component)
@@ -196,11 +199,10 @@ class Loader:
         tail_of: Callable[[bytes], bytes] = lambda _: b"",
     ) -> Component:
         component = self._cache.get(machine, compiled.digest, extension)
-        cached = component is not None
-        if component is None:
-            component = _compile(machine, compiled.source, compiled.data, tail_of(compiled.data))
-        fits(machine, component, compiled.source)
-        if not cached:
+        if component is None:  # what is in the cache was found to fit
+            data = compiled.read()
+            component = _compile(machine, compiled.source, data, tail_of(data))
+            fits(machine, component, compiled.source)
             self._cache.put(machine, compiled.digest, component, extension)
         return component
 
@@ -218,20 +220,47 @@ def _compile(machine: Machine, source: str, data: bytes, tail: bytes = b"") -> C
         raise InvalidComponent(source, f"does not compile: {split(str(exc))[0]}") from exc
 
 
-def _read(source: bytes | Path, max_bytes: int) -> tuple[str, bytes]:
-    """The name and the bytes of a source; a file over the limit is not read whole."""
+def _examined(source: bytes | Path, max_bytes: int) -> tuple[str, str, Callable[[], bytes]]:
+    """A source's name, digest and way to its bytes: a file is hashed, and read only if it has to be compiled."""
     if not isinstance(source, Path):
-        return _BYTES, bytes(source)
+        data = bytes(source)
+        check_header(_BYTES, data, len(data), max_bytes)
+        return _BYTES, hashlib.sha256(data).hexdigest(), lambda: data
+    with _readable(source) as file:
+        check_header(str(source), file.read(_HEAD_BYTES), os.fstat(file.fileno()).st_size, max_bytes)
+        file.seek(0)
+        digest = _digest_of(file, max_bytes)
+    return str(source), digest, functools.partial(_reread, source, digest, max_bytes)
+
+
+def _digest_of(file: BufferedReader, max_bytes: int) -> str:
+    """Of no more than so many bytes: a file may grow while it is read."""
+    hasher, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK_BYTES))
+    while max_bytes > 0 and (size := file.readinto(buffer)):
+        hasher.update(buffer[:size])
+        max_bytes -= size
+    return hasher.hexdigest()
+
+
+def _reread(path: Path, digest: str, max_bytes: int) -> bytes:
+    """The bytes that had this digest, and no more of them than are allowed."""
+    with _readable(path) as file:
+        data = file.read(max_bytes)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise InvalidComponent(str(path), "has changed since it was loaded")
+    return data
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[BufferedReader]:
+    """An open file; raises InvalidComponent."""
     try:
-        special = source.exists() and not source.is_file()
-        data = b"" if special else _head(source, max_bytes + 1)
+        if not path.exists() or path.is_file():
+            with path.open("rb") as file:
+                yield file
+                return
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
-        raise InvalidComponent(str(source), f"cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
-    if special:
-        raise InvalidComponent(str(source), "is not a file")
-    return str(source), data
-
-
-def _head(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+        if isinstance(exc, InvalidComponent):
+            raise
+        raise InvalidComponent(str(path), f"cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+    raise InvalidComponent(str(path), "is not a file")

@@ -22,7 +22,7 @@ from airssys_wasm.runtime.ticker import EpochTicker
 _WASMTIME_VERSION: Final = version("wasmtime")
 
 SETTINGS_VERSION: Final = 3
-"""Part of the compile cache's key; raise it with any change of the configuration below or of the files."""
+"""Part of the compile cache's key; raise it with any change of the configuration below, of the files, or of `fits`."""
 
 
 SMALL_MEMORY_BYTES: Final = 4 * MIB
