@@ -32,6 +32,7 @@ MODULES = (
     "parallel",
     "spawn",
     "restart",
+    "upgrade",
     "passivation",
     "many",
     "cold",
