@@ -3,7 +3,8 @@
     python -m benchmarks.soak --messages 1000000 --seed 7
 
 Hundreds of actors get asks, tells, sends, requests, broadcasts and publications, among them traps, endless loops,
-memory bombs, failing host functions and storage, cancellations, restarts, unloads, revoked grants and full mailboxes.
+memory bombs, failing host functions and storage, cancellations, restarts, unloads, revoked grants and full mailboxes;
+some sleep whenever nobody needs them for a moment, some are asked for their health.
 At the end: every ask ended once; each message sent was handled, or is one dead letter; each request that was accepted
 had one callback, or its instance ended; the order of each sender was kept; the system's own counters agree; no task,
 thread, Store or file is left. The seed reproduces what is done, not how it interleaves.
@@ -52,6 +53,7 @@ class Report:
     refused: Mapping[str, int] = attrs.field(factory=dict)
     crashes: int = 0
     restarts: int = 0
+    revivals: int = 0
     loads: int = 0
     resident_mib: list[float] = attrs.field(factory=list)
     violations: list[str] = attrs.field(factory=list)
@@ -170,6 +172,7 @@ def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:
         refused=driver.trouble,
         crashes=sum(load.crashes for load in loads),
         restarts=sum(load.restarts for load in loads),
+        revivals=sum(load.revivals for load in loads),
         loads=len(loads),
     )
 

@@ -18,6 +18,7 @@ from airssys_wasm import (
     ComponentId,
     ComponentMessage,
     GuestError,
+    HealthCheck,
     InstantiationFailed,
     Limits,
     MailboxFull,
@@ -34,6 +35,8 @@ IN_FLIGHT = 24
 """Steps of one worker that may be under way at the same time."""
 
 MEDIC_SECONDS = 0.05
+IDLE = 0.02
+"""Seconds after which some components sleep, and others are asked for their health."""
 SINK, INBOX = ComponentId("host", "soak", "sink"), ComponentId("host", "soak", "inbox")
 EVERYTHING = Capabilities(send=("*",), storage=("read", "write"))
 REFUSALS = (ActorStopped, MailboxFull, TargetNotFound, CapabilityDenied, PayloadTooLarge, InstantiationFailed)
@@ -206,6 +209,8 @@ class Driver:
             limits=limits,
             restart=RESTARTS[index % len(RESTARTS)],
             execution=EXECUTIONS[index % 5 % len(EXECUTIONS)],
+            passivate_after=IDLE if index % 3 == 0 else None,
+            health=HealthCheck(interval=IDLE) if index % 4 == 0 else None,
         )
         self.loads.append(handle)
         await self.system.subscribe(f"soak.t{index % TOPICS}", id_)
