@@ -151,6 +151,24 @@ async def test_links_reach_as_far_as_they_go_and_circles_end(bench: Bench) -> No
     assert {ActorState.RUNNING} == {child.state for child in children}
 
 
+async def test_what_a_link_has_ended_passes_nothing_on(bench: Bench) -> None:
+    """The one that crashed runs again when the other one is closed at last; it is not ended for that."""
+
+    async def on_close(guest: ScriptedGuest) -> bytes | None:
+        return await guest.pause(1)
+
+    a = await bench.start("a", policy=AT_ONCE)
+    b = await bench.start("b", Script(on_close=on_close), policy=AT_ONCE)
+    link(bench, "ab")
+    await bench.crash(a)
+    assert (ActorState.RUNNING, 1, 0) == (a.state, a.restarts, b.restarts)
+    await bench.clock.advance(2)
+    assert (1, 1) == (a.restarts, b.restarts)
+    stopping = asyncio.create_task(bench.supervisor.stop_child(b))
+    await bench.clock.advance(2)
+    await stopping
+
+
 async def test_what_does_not_run_passes_nothing_on(bench: Bench) -> None:
     """One that waits for its restart has no instance that could end."""
     a, b, c = [await bench.start(name) for name in "abc"]
