@@ -16,6 +16,16 @@ from airssys_wasm.actor.restarts import RestartPolicy as RestartPolicy
 from airssys_wasm.actor.strategies import Strategy as Strategy
 from airssys_wasm.actor.supervisor import Supervisor as Supervisor
 from airssys_wasm.actor.tree_spec import SupervisorSpec as SupervisorSpec
+from airssys_wasm.core.calls import BadType as BadType
+from airssys_wasm.core.calls import BadValue as BadValue
+from airssys_wasm.core.calls import CallError as CallError
+from airssys_wasm.core.calls import CallRefused as CallRefused
+from airssys_wasm.core.calls import Err as Err
+from airssys_wasm.core.calls import FunctionNotFound as FunctionNotFound
+from airssys_wasm.core.calls import ImportsUnfit as ImportsUnfit
+from airssys_wasm.core.calls import Ok as Ok
+from airssys_wasm.core.calls import Some as Some
+from airssys_wasm.core.calls import blocking as blocking
 from airssys_wasm.core.config import ComponentConfig as ComponentConfig
 from airssys_wasm.core.config import Execution as Execution
 from airssys_wasm.core.config import Restart as Restart
@@ -102,6 +112,10 @@ __all__ = [
     "AirssysError",
     "AlreadyLoaded",
     "AuditEntry",
+    "BadType",
+    "BadValue",
+    "CallError",
+    "CallRefused",
     "Capabilities",
     "CapabilityDenied",
     "ComponentConfig",
@@ -119,6 +133,7 @@ __all__ = [
     "DeadlineExceeded",
     "DeliveryError",
     "EngineCreation",
+    "Err",
     "Event",
     "EventKind",
     "Execution",
@@ -128,11 +143,13 @@ __all__ = [
     "Explanation",
     "ExportNotFound",
     "FuelExhausted",
+    "FunctionNotFound",
     "GuestError",
     "HealthCheck",
     "HealthStatus",
     "HostFunctionError",
     "HostState",
+    "ImportsUnfit",
     "InstantiationFailed",
     "Interrupted",
     "InvalidComponent",
@@ -148,6 +165,7 @@ __all__ = [
     "MemorySink",
     "MessageMetadata",
     "MessagePayload",
+    "Ok",
     "PayloadTooLarge",
     "PipelineInvalid",
     "Policy",
@@ -159,6 +177,7 @@ __all__ = [
     "RestartPolicy",
     "Rule",
     "RuntimeEngine",
+    "Some",
     "StorageClaimed",
     "StorageError",
     "StorageUnavailable",
@@ -175,4 +194,5 @@ __all__ = [
     "UpgradeFailed",
     "UpgradeUnderWay",
     "WasmtimeEngine",
+    "blocking",
 ]

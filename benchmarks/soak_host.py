@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 import attrs
 
 from airssys_wasm import ComponentConfig, ComponentId, ComponentMessage, ComponentReport, GuestError, Limits
+from airssys_wasm.core.calls import Given, Invocation
 from airssys_wasm.core.ports import (
     ComponentInfo,
     ComponentMetadata,
@@ -130,6 +131,10 @@ class WatchedGuest:
         ledger.ended(number, me, "ok")
         return answer
 
+    async def call(self, invocation: Invocation) -> Any:
+        """As the guest's."""
+        return await self.inner.call(invocation)
+
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Each comes once, and to the instance that asked."""
         correlation_id = message.metadata.correlation_id or ""
@@ -181,6 +186,10 @@ class WatchedHost:
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """As the engine's."""
         return await self.inner.compile(source, limits, sha256)
+
+    def bind(self, compiled: Any, given: Given) -> Any:
+        """As the engine's."""
+        return self.inner.bind(compiled, given)
 
     async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
         """As the engine's."""

@@ -32,10 +32,12 @@ from airssys_wasm.actor.aside import Aside
 from airssys_wasm.actor.callbacks import Callbacks
 from airssys_wasm.actor.child import Child, ChildSpec, Order
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.handover import answered, hand_over
 from airssys_wasm.actor.health import UNHEALTHY
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.passivation import PASSIVATED, has_mail
 from airssys_wasm.actor.upkeep import Upkeep
+from airssys_wasm.core.calls import CallRefused
 from airssys_wasm.core.errors import GuestError, Interrupted
 from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ports import Clock, ComponentMetadata, Guest, GuestHost, HostState
@@ -267,17 +269,14 @@ class ComponentActor:
             return
         self._current = envelope
         envelope.started = True
-        answer = None
         try:
-            if envelope.callback:
-                await guest.handle_callback(envelope.message)
-            else:
-                answer = await guest.handle_message(envelope.message)
+            answer = await hand_over(guest, envelope)
         except GuestError as exc:
             lost.answered_err(child, envelope, exc)
+        except CallRefused as exc:
+            lost.refused(child, envelope, exc)
         else:
-            child.handled += 1
-            envelope.answer(answer)
+            answered(child, envelope, answer)
         self._current = None
 
     def _lose_current(self, reason: ExitReason) -> None:

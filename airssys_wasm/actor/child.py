@@ -14,6 +14,7 @@ from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
 from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.actor.waiters import Waiters
+from airssys_wasm.core.calls import Given
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.errors import (
     ActorStopped,
@@ -84,6 +85,8 @@ class ChildSpec:
 
     id: ComponentId
     compiled: Any = attrs.field(repr=False)
+    given: Given = attrs.field(factory=Given, repr=False)
+    """What host code gives it: for its imports, and for those of what it is upgraded to."""
     limits: Limits = attrs.field(factory=Limits, validator=_check_limits)
     config: ComponentConfig = attrs.field(factory=ComponentConfig)
     policy: RestartPolicy = attrs.field(factory=RestartPolicy)

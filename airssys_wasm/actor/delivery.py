@@ -13,13 +13,14 @@ are due in the order in which they came, and share one.
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from typing import Final, final
+from typing import Any, Final, final
 
 import anyio
 import attrs
 
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.core.calls import Invocation
 from airssys_wasm.core.errors import (
     ActorStopped,
     ConfigError,
@@ -50,7 +51,7 @@ class Asked:
 
     child: Child
     envelope: Envelope
-    reply: "asyncio.Future[bytes | None]"
+    reply: "asyncio.Future[Any]"
     due: float
     timeout: float | None
     interrupt: bool
@@ -142,7 +143,8 @@ class Delivery:
         *,
         interrupt: bool = False,
         callback: bool = False,
-    ) -> bytes | None:
+        invocation: Invocation | None = None,
+    ) -> Any:
         """Have a message handled and wait for the answer; the table above says what a timeout leaves behind.
 
         Args:
@@ -151,6 +153,7 @@ class Delivery:
             timeout: seconds until `RequestTimeout`, room in the mailbox included; None without limit.
             interrupt: whether giving up stops a guest that is at it.
             callback: whether it goes to `handle-callback`, which answers nothing.
+            invocation: the function to call instead.
 
         Raises:
             DeliveryError: It was refused, given up or lost; carries the message.
@@ -158,8 +161,8 @@ class Delivery:
 
         Cancellation: as a timeout, without the exception.
         """
-        reply: asyncio.Future[bytes | None] = self._loop.create_future()
-        envelope = Envelope(message, reply, callback)
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        envelope = Envelope(message, reply, callback, invocation=invocation)
         if timeout is None or timeout == math.inf:
             lane, due = self._undated, math.inf
         else:
@@ -192,7 +195,7 @@ class Delivery:
         """Put an envelope in; see `tell`."""
         message = envelope.message
         try:
-            self._check_size(child, message)
+            self._check_size(child, envelope)
             await child.mailbox.offer(envelope, wait)
         except DeliveryError as exc:
             self._refused(child, message, exc)
@@ -207,9 +210,10 @@ class Delivery:
         Raises:
             DeliveryError: It was refused, `MailboxFull` when there is no room; carries the message.
         """
+        envelope = Envelope(message)
         try:
-            self._check_size(child, message)
-            child.mailbox.offer_nowait(Envelope(message))
+            self._check_size(child, envelope)
+            child.mailbox.offer_nowait(envelope)
         except DeliveryError as exc:
             self._refused(child, message, exc)
             raise
@@ -223,7 +227,7 @@ class Delivery:
         """Whether there was room for an ask."""
         child, envelope = asked.child, asked.envelope
         try:
-            self._check_size(child, envelope.message)
+            self._check_size(child, envelope)
             child.mailbox.offer_nowait(envelope)
         except MailboxFull:
             return False
@@ -260,10 +264,10 @@ class Delivery:
         self._lanes[timeout] = lane
         return lane
 
-    def _check_size(self, child: Child, message: ComponentMessage) -> None:
-        size, most = len(message.payload.data), child.spec.limits.max_payload_bytes
+    def _check_size(self, child: Child, envelope: Envelope) -> None:
+        size, most = envelope.size, child.spec.limits.max_payload_bytes
         if size > most:
-            raise PayloadTooLarge(child.id, size, most, message)
+            raise PayloadTooLarge(child.id, size, most, envelope.message)
 
     def _refused(self, child: Child, message: ComponentMessage, error: DeliveryError) -> None:
         self.observer.dead_letter(DeadLetter(child.id, message, REFUSED[type(error)], error))

@@ -1,10 +1,11 @@
 """What lies in a mailbox: a message, and where its answer goes."""
 
 import asyncio
-from typing import final
+from typing import Any, final
 
 import attrs
 
+from airssys_wasm.core.calls import Invocation
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import HostState
 
@@ -19,12 +20,14 @@ class Envelope:
     """
 
     message: ComponentMessage
-    reply: "asyncio.Future[bytes | None] | None" = None
+    reply: "asyncio.Future[Any] | None" = None
     callback: bool = False
     started: bool = False
     withdrawn: bool = False
     instance: HostState | None = None
     """The instance that a callback is for; None means whichever is there."""
+    invocation: Invocation | None = None
+    """The function that is called instead of handling the message, which then only says who calls and when."""
 
     @property
     def reserved(self) -> bool:
@@ -34,9 +37,9 @@ class Envelope:
     @property
     def size(self) -> int:
         """Payload bytes, what the mailbox's byte bound counts."""
-        return len(self.message.payload.data)
+        return len(self.message.payload.data) if self.invocation is None else self.invocation.size
 
-    def answer(self, value: bytes | None) -> None:
+    def answer(self, value: Any) -> None:
         """Complete the ask; nothing when nobody asked or the asker has gone."""
         if self.reply is not None and not self.reply.done():
             self.reply.set_result(value)

@@ -1,9 +1,12 @@
 """What host code holds of a loaded component: ask it, tell it, restart it, see how it is."""
 
-from typing import TYPE_CHECKING, Final, Protocol, final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 
+from airssys_wasm.actor.proxies import InterfaceProxy, unwrap
+from airssys_wasm.core.calls import Invocation
 from airssys_wasm.core.messages import check_content_type
 
 if TYPE_CHECKING:
@@ -27,6 +30,12 @@ class HandleOutbox(Protocol):
         self, child: "Child", payload: "Payload", timeout: float | None, content_type: str | None, *, interrupt: bool
     ) -> "Awaitable[bytes | None]":
         """Have a message handled and wait for the answer."""
+        ...
+
+    def call(
+        self, child: "Child", invocation: Invocation, timeout: float | None, *, interrupt: bool
+    ) -> "Awaitable[Any]":
+        """Have a function called and wait for the answer."""
         ...
 
     async def tell(self, child: "Child", payload: "Payload", content_type: str | None) -> None:
@@ -138,6 +147,61 @@ class ActorHandle:
             ConfigError: The content type is reserved.
         """
         self._outbox.tell_nowait(self._child, payload, check_content_type(content_type))
+
+    async def call(
+        self,
+        interface: str,
+        function: str,
+        /,
+        *arguments: Any,
+        timeout: float | None = DEFAULT_ASK_TIMEOUT,
+        interrupt: bool = False,
+        raise_err: bool = True,
+        **keywords: Any,
+    ) -> Any:
+        """Call one of the component's own functions, through its mailbox, and wait for the answer.
+
+        Args:
+            interface: its name, as in "my:app/api@1.0.0"; the version may be left out. Empty for a bare function.
+            function: its name, in WIT or in Python: "look-up" or "look_up", "Counter" for a resource's constructor,
+                "Counter.add" for its method or static function.
+            arguments: by position.
+            timeout: as for `ask`.
+            interrupt: as for `ask`; a host function that the guest waits for is then cancelled with it.
+            raise_err: whether an err is raised; otherwise a function with a result answers `Ok` or `Err`.
+            keywords: arguments by their names in Python.
+
+        Returns:
+            What the function answers.
+
+        Raises:
+            CallError: It answered err; `value` is what.
+            BadValue: An argument does not fit its type, the text begins with its place; also a TypeError where it is
+                of another type altogether, or there are too few or too many. The guest has not run.
+            FunctionNotFound: The component exports no such function; the error lists those that it does.
+            ComponentCrashed, RequestTimeout, ActorStopped, PayloadTooLarge, ConfigError: As for `ask`.
+
+        Cancellation: as for `ask`.
+        """
+        caller = partial(self.call, timeout=timeout, interrupt=interrupt, raise_err=raise_err)
+        invocation = Invocation(interface, function, arguments, keywords, caller)
+        answer = await self._outbox.call(self._child, invocation, timeout, interrupt=interrupt)
+        return unwrap(answer) if raise_err else answer
+
+    def __getitem__(self, interface: str) -> InterfaceProxy:
+        """An interface whose functions are called like methods, with the defaults of `call`."""
+        return InterfaceProxy(interface, self.call)
+
+    def interface(
+        self,
+        name: str,
+        *,
+        timeout: float | None = DEFAULT_ASK_TIMEOUT,
+        interrupt: bool = False,
+        raise_err: bool = True,
+    ) -> InterfaceProxy:
+        """An interface whose functions are called like methods, with settings of its own; see `call`."""
+        return InterfaceProxy(name, partial(self.call, timeout=timeout, interrupt=interrupt, raise_err=raise_err))
 
     async def restart(self) -> None:
         """Have a new instance, or revive a component that has failed or sleeps; returns when it has initialized.

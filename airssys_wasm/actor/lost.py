@@ -6,6 +6,7 @@ from typing import Final
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.farewell import line
+from airssys_wasm.core.calls import CallRefused
 from airssys_wasm.core.errors import (
     ActorStopped,
     AirssysError,
@@ -47,6 +48,13 @@ def answered_err(child: Child, envelope: Envelope, error: GuestError) -> None:
     level, what = (logging.WARNING, " to a callback") if envelope.callback else (logging.DEBUG, "")
     _log.log(level, "%s answered err%s: %s", child.id, what, line(error))
     envelope.fail(error)
+
+
+def refused(child: Child, envelope: Envelope, error: CallRefused) -> None:
+    """Tell the sender of what never reached the guest; a message to a component that takes none is a dead letter."""
+    envelope.fail(error)
+    if envelope.invocation is None:
+        child.lose(envelope, DeadLetterReason.NOT_EXPORTED, error)
 
 
 def start_error(child: Child, reason: ExitReason) -> BaseException:

@@ -2,28 +2,34 @@
 
 | error | of | also | means |
 |---|---|---|---|
-| BadValue | AirssysError | ValueError | a Python value does not fit its WIT type; the text begins with its place |
+| CallRefused | AirssysError | | the guest never ran: what follows |
+| BadValue | CallRefused | ValueError | a Python value does not fit its WIT type; the text begins with its place |
 | BadType | BadValue | TypeError | it is of another Python type altogether |
-| FunctionNotFound | AirssysError | LookupError | the component exports no such function |
+| FunctionNotFound | CallRefused | LookupError | the component exports no such function |
 | ImportsUnfit | InstantiationFailed | | what the host gives does not fit what the component imports |
 | CallError | GuestError | | a function answered err, or host code wants to: its value |
 """
 
 import reprlib
-from typing import TYPE_CHECKING, Any, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, final
 
 import attrs
 
-from airssys_wasm.core.errors import AirssysError, GuestError, InstantiationFailed
+from airssys_wasm.core.errors import AirssysError, ConfigError, GuestError, InstantiationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
 
 MAX_SHOWN_CHARS: Final = 200
 """Of a value in an error text."""
 
 
-class BadValue(AirssysError, ValueError):
+class CallRefused(AirssysError):
+    """A call that never reached the guest, by the caller's mistake."""
+
+
+class BadValue(CallRefused, ValueError):
     """A Python value that does not fit its WIT type; `path` leads to it."""
 
     def __init__(self, problem: str, path: str = "") -> None:
@@ -39,7 +45,7 @@ class BadType(BadValue, TypeError):
     """A Python value of a type that no value of its WIT type has."""
 
 
-class FunctionNotFound(AirssysError, LookupError):
+class FunctionNotFound(CallRefused, LookupError):
     """The component exports no function of that name; `known` are those that it does."""
 
     def __init__(self, function: str, known: "Sequence[str]" = ()) -> None:
@@ -113,3 +119,68 @@ class Some:
     """The value of an option of an option, so that `Some(None)` and `None` are two things."""
 
     value: Any = None
+
+
+@final
+@attrs.frozen(eq=False, repr=False)
+class Invocation:
+    """A call of one of a component's own functions, by its WIT or its Python name.
+
+    `caller` is how methods of resources that it answers are called.
+    """
+
+    interface: str
+    function: str
+    arguments: "tuple[Any, ...]"
+    keywords: "Mapping[str, Any]"
+    caller: "Callable[..., Any] | None" = None
+    size: int = attrs.field(init=False)
+    """Bytes of text and bytes among the arguments."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(map(weight, (*self.arguments, *self.keywords.values()))))
+
+
+def weight(value: Any) -> int:
+    """About how large a value is: bytes of the text and bytes in it, and one for each item; other things nothing."""
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return sum(map(weight, value), len(value))
+    if isinstance(value, dict):
+        return sum(map(weight, value.values()), len(value))
+    fields = getattr(value, "__dataclass_fields__", ())
+    return sum(weight(getattr(value, name, None)) for name in fields)
+
+
+@final
+@attrs.frozen(eq=False)
+class Given:
+    """What host code gives a component: objects for its imports by interface, and a module with classes for values."""
+
+    imports: "Mapping[str, object]" = attrs.field(factory=dict)
+    types: "ModuleType | None" = None
+
+    @imports.validator
+    def _check_imports(self, _attribute: object, value: object) -> None:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise ConfigError("imports", value, "is not a dict of objects by the names of interfaces")
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_BLOCKING: Final = "__airssys_blocking__"
+
+
+def blocking(function: F) -> F:
+    """Mark a plain function that a component imports: it may block, so it runs in a thread of its own.
+
+    The thread is a daemon. One that outlives its call is abandoned, not waited for, and counted in the statistics.
+    """
+    setattr(function, _BLOCKING, True)
+    return function
+
+
+def is_blocking(function: object) -> bool:
+    """Whether a function is marked as one that may block."""
+    return getattr(function, _BLOCKING, False) is True

@@ -15,6 +15,8 @@ CONTENT_TYPE_ERROR: Final = RESERVED_CONTENT_TYPE_PREFIX + "error+json"
 CONTENT_TYPE_FLUSH: Final = RESERVED_CONTENT_TYPE_PREFIX + "flush"
 CONTENT_TYPE_SAVE_STATE: Final = RESERVED_CONTENT_TYPE_PREFIX + "save-state"
 CONTENT_TYPE_LOAD_STATE: Final = RESERVED_CONTENT_TYPE_PREFIX + "load-state"
+CONTENT_TYPE_CALL: Final = RESERVED_CONTENT_TYPE_PREFIX + "call"
+"""Of what stands for a typed call among dead letters; the function follows behind a semicolon."""
 
 FLUSH_OPERATION: Final = "flush"
 """A component that lists this operation in its metadata gets one flush message at the end of its inputs."""

@@ -91,6 +91,7 @@ class DeadLetterReason(StrEnum):
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
     REQUESTER_GONE = "requester-gone"
+    NOT_EXPORTED = "not-exported"
 
 
 @attrs.frozen

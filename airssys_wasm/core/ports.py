@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from airssys_wasm.core.calls import Given, Invocation
 from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
@@ -201,6 +202,16 @@ class Guest(Protocol):
         """Call `handle-callback`; raises GuestError or ExecutionError."""
         ...
 
+    async def call(self, invocation: Invocation) -> Any:
+        """Call a function of the component's own; `Ok` or `Err` where it answers a result.
+
+        Raises:
+            CallRefused: There is no such function, or an argument does not fit; the guest has not run.
+            ExecutionError: The call ended without an answer.
+            PayloadTooLarge: The answer is over the limit.
+        """
+        ...
+
     async def health(self) -> HealthStatus:
         """Call `health`; raises ExecutionError."""
         ...
@@ -228,6 +239,10 @@ class GuestHost(Protocol):
 
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """Check and compile; what comes back is what `start` takes. Something compiled earlier comes back as it is."""
+        ...
+
+    def bind(self, compiled: Any, given: Given) -> Any:
+        """What was compiled, with what host code gives it; raises ImportsUnfit, ConfigError."""
         ...
 
     async def inspect(self, source: Any, limits: Limits) -> ComponentReport:

@@ -10,7 +10,7 @@ A message that is refused on its way goes to the dead letters, with the error th
 
 import time
 from collections.abc import Awaitable, Iterable, Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import attrs
 
@@ -18,15 +18,25 @@ from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.delivery import Delivery
 from airssys_wasm.actor.health import health_of
 from airssys_wasm.actor.registry import Registry
+from airssys_wasm.core.calls import Invocation
 from airssys_wasm.core.errors import CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
-from airssys_wasm.core.messages import ComponentMessage, MessageMetadata, MessagePayload, Payload, as_bytes
+from airssys_wasm.core.messages import (
+    CONTENT_TYPE_CALL,
+    ComponentMessage,
+    MessageMetadata,
+    MessagePayload,
+    Payload,
+    as_bytes,
+)
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
 from airssys_wasm.core.ports import ComponentInfo, HostState
 from airssys_wasm.messaging.pace import Pace
 from airssys_wasm.messaging.requests import Requests, new_correlation_id
 from airssys_wasm.security.capabilities import MessageAction
 from airssys_wasm.security.guard import Guard
+
+_EMPTY: Final = MessagePayload()
 
 _UNDELIVERED: Final = {
     CapabilityDenied: DeadLetterReason.DENIED,
@@ -54,6 +64,12 @@ class Router:
         """Carry an ask of host code; see `Delivery.ask`."""
         message = self._stamped(self.host, payload, content_type)
         return self.delivery.ask(child, message, timeout, interrupt=interrupt)
+
+    def call(self, child: Child, invocation: Invocation, timeout: float | None, *, interrupt: bool) -> Awaitable[Any]:
+        """Carry a typed call of host code; see `Delivery.ask`."""
+        content_type = f"{CONTENT_TYPE_CALL}; {invocation.interface}#{invocation.function}"
+        message = self._stamped(self.host, _EMPTY, content_type)
+        return self.delivery.ask(child, message, timeout, interrupt=interrupt, invocation=invocation)
 
     async def tell(self, child: Child, payload: Payload, content_type: str | None) -> None:
         """Carry a message of host code, waiting for room."""

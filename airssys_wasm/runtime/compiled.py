@@ -1,26 +1,31 @@
 """A component that has been checked and compiled: what loading it, and inspecting it, starts from."""
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import attrs
 from wasmtime.component import Component
 
+from airssys_wasm.core.calls import Given
 from airssys_wasm.core.errors import ConfigError, ExportNotFound, InvalidComponent
 from airssys_wasm.core.limits import BYTE_PATH_MAX_PAYLOAD_BYTES, VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
 from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import ExportIndexes
 from airssys_wasm.runtime.abi.frame import Frames, room_for
-from airssys_wasm.runtime.abi.reader import Interface, import_names, world_of
+from airssys_wasm.runtime.abi.reader import Interface, World, export_names, import_names, world_of
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE, VERSION
+from airssys_wasm.runtime.functions import Signatures
 from airssys_wasm.runtime.machine import Machine, Profile
 
+if TYPE_CHECKING:
+    from airssys_wasm.runtime.linkage import Linkage
+
 WASI_PREFIX: Final = "wasi:"
-_PACKAGE: Final = LIFECYCLE.partition("/")[0] + "/"
 
 
 @attrs.frozen(eq=False)
@@ -41,21 +46,38 @@ SIGNATURES: Final = {name: Signature.of(kind) for name, kind in EXPORTS.items()}
 
 
 @final
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Build:
     """A component as one machine compiled it, its contract exports found."""
 
     machine: Machine
     component: Component
     exports: ExportIndexes
+    imports: tuple[str, ...]
+    """Names of what it imports."""
     frames: Frames | None
     """Of one that was extended for the byte path."""
 
     @classmethod
     def of(cls, machine: Machine, component: Component, frames: Frames | None = None) -> "Build":
-        """Find the exports of a component that fits the contract."""
-        bare = () if frames is None else (DELIVER,)
-        return cls(machine, component, ExportIndexes(component, LIFECYCLE, tuple(EXPORTS), *bare), frames)
+        """Find the exports of a component: those of the contract if it has any, and its own when they are called."""
+        exports = ExportIndexes(component, export_names(component, machine.engine))
+        if LIFECYCLE in exports.names:
+            for name in EXPORTS:
+                exports.find(LIFECYCLE, name)
+        if frames is not None:
+            exports.find(DELIVER)
+        return cls(machine, component, exports, tuple(import_names(component, machine.engine)), frames)
+
+    @functools.cached_property
+    def world(self) -> World:
+        """Its types, but for those that it imports from WASI; read when they are first asked for."""
+        return own_world(self.machine, self.component)
+
+    @functools.cached_property
+    def exports_resources(self) -> bool:
+        """Whether its functions may take and answer handles; the contract's do not."""
+        return bool(self.exports.names - {LIFECYCLE, DELIVER}) and self.world.exports_resources
 
     def frames_for(self, limits: Limits) -> Frames | None:
         """What makes the frames of the byte path; None for the value path."""
@@ -86,18 +108,52 @@ class CompiledComponent:
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
     builds: dict[Profile, Build] = attrs.field(factory=dict, repr=False)
     """By the kind of engine; of the one that used it last."""
+    learned: "Learned" = attrs.field(factory=lambda: Learned(), repr=False)
+    answers_messages: bool = True
+    """Whether it exports the contract, so that it can be asked and told."""
+    given: Given = attrs.field(factory=Given, repr=False)
+    linkage: "Linkage | None" = attrs.field(default=None, repr=False)
+    """Host objects for its imports; None where it has what the contract gives."""
+
+    @property
+    def signatures(self) -> Signatures:
+        """All that it exports and imports, and the codecs for it; made when they are first asked for."""
+        learned = self.learned
+        if learned.signatures is None:
+            learned.signatures = Signatures(next(iter(self.builds.values())).world)
+        return learned.signatures.with_classes(self.given.types)
 
 
-def fits(machine: Machine, component: Component, source: str) -> None:
-    """Check a component against the contract.
+@final
+@attrs.define(eq=False)
+class Learned:
+    """What all loads of the same binary share."""
+
+    signatures: Signatures | None = None
+
+
+def require_contract(compiled: CompiledComponent) -> None:
+    """Refuse a component that cannot be asked and told; raises ExportNotFound."""
+    if not compiled.answers_messages:
+        raise ExportNotFound(compiled.source, f"{LIFECYCLE}#{next(iter(EXPORTS))}")
+
+
+def own_world(machine: Machine, component: Component) -> World:
+    """All that a component exports, and what it imports that is not WASI's."""
+    world = world_of(component, machine.engine, lambda name: not name.startswith(WASI_PREFIX))
+    world.exports.pop(DELIVER, None)  # the byte path's own
+    return world
+
+
+def fits(world: World, source: str) -> None:
+    """Check a component against the contract; one that exports only functions of its own need not export that.
 
     Raises:
         ExportNotFound: The first export that is missing, or of another type.
         InvalidComponent: An import of the contract has another type. wasmtime does not compare the types of host
             functions, and arguments of another type must never be lifted.
     """
-    world = world_of(component, machine.engine, _is_of_contract)
-    problems = export_problems(world.exports)
+    problems = [] if _speaks_for_itself(world.exports) else export_problems(world.exports)
     if problems:
         name, problem = problems[0]
         raise ExportNotFound(source, name, problem)
@@ -105,9 +161,12 @@ def fits(machine: Machine, component: Component, source: str) -> None:
         raise InvalidComponent(source, f"import {name} {problem}")
 
 
-def _is_of_contract(interface: str) -> bool:
-    """Whether it is one of the package that the contract is in, of whatever version."""
-    return interface.startswith(_PACKAGE)
+def _speaks_for_itself(exports: dict[str, Interface]) -> bool:
+    """Whether it has nothing to do with the contract, and functions of its own to be called."""
+    lifecycle = LIFECYCLE.partition("@")[0]  # also of a version that is not this one
+    return any(i.functions for i in exports.values()) and not any(
+        name.partition("@")[0] == lifecycle for name in exports
+    )
 
 
 def uses_wasi(machine: Machine, component: Component) -> bool:

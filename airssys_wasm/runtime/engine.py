@@ -12,6 +12,7 @@ import attrs
 from wasmtime import Engine
 from wasmtime.component import Linker
 
+from airssys_wasm.core.calls import Given
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import (
     AirssysError,
@@ -27,10 +28,12 @@ from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, HostState
 from airssys_wasm.runtime.cache import CacheStatistics, CompileCache, default_directory
-from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm.runtime.compiled import CompiledComponent, require_contract
 from airssys_wasm.runtime.host_fn.table import host_functions
+from airssys_wasm.runtime.host_threads import HostThreads
 from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.inspection import report
+from airssys_wasm.runtime.linkage import bind
 from airssys_wasm.runtime.loader import Loader, check_digest
 from airssys_wasm.runtime.machine import PLAIN, Machine, Profile
 from airssys_wasm.runtime.maps import MapRoom
@@ -72,6 +75,7 @@ class WasmtimeEngine:
         self._machines: dict[Profile, Machine] = {}
         directory = default_directory() if cache is FROM_ENVIRONMENT else cache
         self._loader = Loader(CompileCache(directory), byte_path=byte_path)
+        self._threads = HostThreads()
         self._handle_ids = itertools.count(1)
         self._loaded: dict[ComponentHandle, _Loaded] = {}
         self._maps = MapRoom()
@@ -101,7 +105,7 @@ class WasmtimeEngine:
     @property
     def abandoned_threads(self) -> int:
         """Threads that are stuck in a blocking import of a guest whose call is over."""
-        return self._host.scheduler.abandoned_threads
+        return self._host.scheduler.abandoned_threads + self._threads.abandoned
 
     @property
     def cache_statistics(self) -> CacheStatistics:
@@ -130,6 +134,15 @@ class WasmtimeEngine:
             raise ConfigError("source", source, "is none of bytes, Path and a compiled component")
         data = source if isinstance(source, Path) else bytes(source)
         return await self._loader.load(data, machine, limits, sha256)
+
+    def bind(self, compiled: CompiledComponent, given: Given) -> CompiledComponent:
+        """The component with what host code gives it, for `start`.
+
+        Raises:
+            ImportsUnfit: All of its imports that nobody provides, and all that does not fit.
+            ConfigError: `imports` has an interface that the runtime provides.
+        """
+        return bind(compiled, given, self._host.fibers, self._threads.run)
 
     async def start(self, compiled: CompiledComponent, state: HostState) -> GuestStore:
         """Instantiate a component in a Store of its own, without calling `initialize`.
@@ -172,6 +185,7 @@ class WasmtimeEngine:
             InstantiationFailed: As `start`; or `initialize` answered err, trapped or took too long.
         """
         compiled = await self.compile(data, Limits())
+        require_contract(compiled)
         guest = await self.start(compiled, HostState(id))
         try:
             await guest.initialize(ComponentConfig())

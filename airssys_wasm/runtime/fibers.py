@@ -26,7 +26,8 @@ import anyio
 from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.values import Keep, release
+from airssys_wasm.runtime.abi.handles import Handles, leave
+from airssys_wasm.runtime.abi.values import Keep, Lowering, release
 from airssys_wasm.runtime.hostcall import HostCall
 from airssys_wasm.runtime.limiter import burnt, refill
 from airssys_wasm.runtime.ticker import TICK, EpochTicker
@@ -41,6 +42,8 @@ class Fiber:
         self.context, self.state, self.key = context, state, key
         self.future = 0
         self.host_call: HostCall | None = None
+        self.handles: Handles | None = None
+        """The resources of the Store; None where its component has none."""
         self.guest_time = 0.0
         self.fuel = 0
         self.spent = False
@@ -85,6 +88,8 @@ class Fiber:
 
     async def answer_host(self) -> bool:
         """Await the host function that the guest waits for; whether its result is large. Raises HostFunctionError."""
+        if self.handles is not None:
+            leave(self.handles.settle())
         large = self.host_call is not None and await self.host_call.answer(self.state)
         self.host_call = None
         return large
@@ -144,7 +149,7 @@ class Call:
         self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
         self._value: Any = None
         self._failed: Exception | None = None
-        self._keep: Keep = []
+        self._keep: Keep = [] if fiber.handles is None else Lowering(fiber.handles)
 
     @property
     def waiting(self) -> bool:

@@ -30,8 +30,9 @@ from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_componen
 from airssys_wasm.runtime.abi.frame import Frames
 from airssys_wasm.runtime.abi.outline import Unrecognised
 from airssys_wasm.runtime.cache import CacheStatistics, CompileCache
-from airssys_wasm.runtime.compiled import Build, CompiledComponent, fits, uses_wasi
+from airssys_wasm.runtime.compiled import WASI_PREFIX, Build, CompiledComponent, Learned, fits, own_world
 from airssys_wasm.runtime.conduct import Conduct
+from airssys_wasm.runtime.contract import LIFECYCLE
 from airssys_wasm.runtime.extension import extension_name, extension_of
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.traps import split
@@ -44,7 +45,7 @@ MODULE_HEADER: Final = b"\0asm\x01\0\0\0"
 """The first eight bytes of a component and of a core module: magic, version, layer (component model binary format)."""
 
 _REMEMBERED: Final = 1024
-"""Digests whose conduct is remembered, so that a component that is loaded again is no stranger."""
+"""Digests whose conduct and codecs are remembered, so that a component that is loaded again is no stranger."""
 
 _HEAD_BYTES: Final = 64
 _CHUNK_BYTES: Final = 256 * KIB
@@ -114,7 +115,7 @@ class Loader:
         self._frames: Frames | None = None
         self._frames_lock = threading.Lock()
         self._room = anyio.CapacityLimiter(COMPILE_THREADS)
-        self._conducts: dict[str, Conduct] = {}
+        self._known: dict[str, tuple[Conduct, Learned]] = {}
 
     @property
     def cache_statistics(self) -> CacheStatistics:
@@ -134,7 +135,7 @@ class Loader:
         """
         work = functools.partial(self._load, source, machine, limits, sha256)
         compiled = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._room)
-        compiled.conduct = self._conduct_of(compiled.digest)
+        self._recognise(compiled)
         return compiled
 
     async def load_unchecked(self, source: bytes | Path, machine: Machine, limits: Limits) -> tuple[Component, int]:
@@ -166,16 +167,17 @@ class Loader:
         compiled = CompiledComponent(name, digest, read)
         build = self._build(compiled, machine)
         compiled.builds[machine.profile] = build
-        compiled.wasi = uses_wasi(machine, build.component)
+        compiled.wasi = any(name.startswith(WASI_PREFIX) for name in build.imports)
+        compiled.answers_messages = LIFECYCLE in build.exports.names
         return compiled
 
-    def _conduct_of(self, digest: str) -> Conduct:
-        """The record of this code, whoever loads it; the oldest is forgotten when there are too many."""
-        conduct = self._conducts.pop(digest, None) or Conduct()
-        if len(self._conducts) >= _REMEMBERED:
-            self._conducts.pop(next(iter(self._conducts)), None)
-        self._conducts[digest] = conduct
-        return conduct
+    def _recognise(self, compiled: CompiledComponent) -> None:
+        """What is known of this code, whoever loads it; the oldest is forgotten when there is too much."""
+        known = self._known.pop(compiled.digest, None) or (Conduct(), Learned())
+        if len(self._known) >= _REMEMBERED:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[compiled.digest] = known
+        compiled.conduct, compiled.learned = known
 
     def _build(self, compiled: CompiledComponent, machine: Machine) -> Build:
         """The component as it was compiled before, or now; extended for the byte path if it can be."""
@@ -202,7 +204,7 @@ class Loader:
         if component is None:  # what is in the cache was found to fit
             data = compiled.read()
             component = _compile(machine, compiled.source, data, tail_of(data))
-            fits(machine, component, compiled.source)
+            fits(own_world(machine, component), compiled.source)
             self._cache.put(machine, compiled.digest, component, extension)
         return component
 

@@ -64,11 +64,19 @@ class Machine:
         self.host_calls = host_calls  # its C callbacks have to outlive every instance, also one stuck in a thread
         try:
             self.engine = Engine(_configuration(profile))
-            self.linker = _linker(self.engine, host_calls, wasi=False)
-            self.wasi_linker = _linker(self.engine, host_calls, wasi=True)
+            self.linker = self.new_linker(wasi=False)
+            self.wasi_linker = self.new_linker(wasi=True)
         except Exception as exc:
             raise EngineCreation(str(exc)) from exc
         self.ticker = EpochTicker(self.engine)
+
+    def new_linker(self, *, wasi: bool) -> Linker:
+        """A linker with the contract's host functions, and WASI if wanted."""
+        linker = Linker(self.engine)
+        if wasi:
+            linker.add_wasip2()
+        self.host_calls.define_in(capi.address(linker.ptr()))
+        return linker
 
     @property
     def fingerprint(self) -> str:
@@ -89,11 +97,3 @@ def _configuration(profile: Profile) -> Config:
     if profile.small:
         for_small_memories(config)
     return config
-
-
-def _linker(engine: Engine, host_calls: HostCalls, *, wasi: bool) -> Linker:
-    linker = Linker(engine)
-    if wasi:
-        linker.add_wasip2()
-    host_calls.define_in(capi.address(linker.ptr()))
-    return linker

@@ -1,7 +1,9 @@
 """Drives guest calls through the lanes: the loop first, then the background, then a thread (`lanes.py`)."""
 
 import asyncio
+import contextlib
 import threading
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, final
 
@@ -48,6 +50,18 @@ class Scheduler:
     def abandoned_threads(self) -> int:
         """Threads stuck in a blocking import."""
         return self._blocking.abandoned
+
+    def call(self, function: Callable[[Any], None], argument: Any) -> None:
+        """Call a short function on the loop: now, or soon from another thread; in that thread once the loop is gone."""
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = self._loop.is_closed()
+        if not here:
+            with contextlib.suppress(RuntimeError):  # it was closed just now
+                self._loop.call_soon_threadsafe(function, argument)
+                return
+        function(argument)
 
     def close(self) -> list[threading.Thread]:
         """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""

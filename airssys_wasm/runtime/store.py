@@ -1,34 +1,36 @@
 """One live instance: a Store, the instance in it, and one async method for each export of the contract."""
 
-import ctypes
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Any, final
 
 import attrs
+from wasmtime.component import Linker
 
-from airssys_wasm.core.calls import Err
+from airssys_wasm.core.calls import Err, FunctionNotFound, Invocation, weight
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import ComponentMetadata, HealthStatus, HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.append import DELIVER
-from airssys_wasm.runtime.abi.frame import ARGUMENTS, Answer, Frames, Head, TooLarge
-from airssys_wasm.runtime.abi.values import Keep, Value, address_of, slot
+from airssys_wasm.runtime.abi.frame import Answer, Frames, Head, TooLarge
+from airssys_wasm.runtime.abi.handles import Handles, leave
+from airssys_wasm.runtime.abi.values import Keep, Value, undo
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
 from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
 from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES
+from airssys_wasm.runtime.contract import LIFECYCLE
 from airssys_wasm.runtime.fibers import Call, Fiber
+from airssys_wasm.runtime.functions import Function
 from airssys_wasm.runtime.host_fn.guestlog import GuestLog
+from airssys_wasm.runtime.instance import Instance
 from airssys_wasm.runtime.limiter import limit_store
 from airssys_wasm.runtime.reaper import Reaper
 from airssys_wasm.runtime.scheduler import Scheduler
 from airssys_wasm.runtime.traps import instantiation_error
 from airssys_wasm.runtime.wit import config_to_wit, message_to_wit, metadata_from_wit, unwrap
-
-_EMPTY: Final = bytes(capi.VAL_BYTES)
 
 
 @final
@@ -55,12 +57,8 @@ class GuestStore:
         key = next(host.keys)
         self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
         self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, key)
-        self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
-        self._functions: dict[str, Any] = {}
         self._frames = build.frames_for(state.limits)
-        self._result = slot()
-        self._result_address = ctypes.addressof(self._result)
-        self._set_up()
+        self._instance = Instance(build, self._fiber, self._set_up())
         host.fibers[key] = self._fiber
 
     @property
@@ -79,10 +77,12 @@ class GuestStore:
         Raises:
             InstantiationFailed: An import nobody provides, a limit, or a trap.
         """
-        await self._run(self._begin_instance, self._resolve, error=instantiation_error)
+        await self._run(self._instance.instantiate, lambda: None, error=instantiation_error)
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
-        """Call `initialize`, then `metadata`; raises GuestError or ExecutionError."""
+        """Call `initialize`, then `metadata`, if it exports them; raises GuestError or ExecutionError."""
+        if not self._compiled.answers_messages:
+            return ComponentMetadata()
         size = len(config.data or b"") + sum(len(name) + len(value) for name, value in config.env)
         arguments = config_to_wit(config, self._state.limits)
         unwrap(await self._call("initialize", arguments, large=size > LARGE_VALUE_BYTES))
@@ -114,13 +114,35 @@ class GuestStore:
         else:
             unwrap(await self._call("handle-callback", message_to_wit(message), large=_is_large(message)))
 
+    async def call(self, invocation: Invocation) -> Any:
+        """Call one of the component's own functions; `Ok` or `Err` where it answers a result.
+
+        Raises:
+            CallRefused: There is no such function, or an argument does not fit; the guest has not run.
+            ExecutionError: The call ended without an answer.
+            PayloadTooLarge: For the answer.
+        """
+        function = self._compiled.signatures.functions.find(invocation.interface, invocation.function)
+        if self._fiber.handles is not None:
+            self._fiber.handles.call = invocation.caller
+        begin = functools.partial(self._begin_function, function, invocation)
+        large = invocation.size > LARGE_VALUE_BYTES
+        answer = await self._run(begin, functools.partial(self._instance.lift, function.result), large=large)
+        size, limit = weight(answer), self._state.limits.max_payload_bytes
+        if size > limit:
+            raise PayloadTooLarge(self._state.component_id, size, limit, what="answer")
+        return answer
+
     async def health(self) -> HealthStatus:
-        """Call `health`; raises ExecutionError."""
+        """Call `health` if it exports it; raises ExecutionError."""
+        if not self._compiled.answers_messages:
+            return HealthStatus.UNKNOWN
         return HealthStatus(await self._call("health"))
 
     async def shutdown(self) -> None:
-        """Call `shutdown`; raises GuestError or ExecutionError."""
-        unwrap(await self._call("shutdown"))
+        """Call `shutdown` if it exports it; raises GuestError or ExecutionError."""
+        if self._compiled.answers_messages:
+            unwrap(await self._call("shutdown"))
 
     def interrupt(self) -> None:
         """Stop the call in progress, which then raises `Interrupted`; nothing when there is none."""
@@ -152,18 +174,25 @@ class GuestStore:
 
     async def _call(self, name: str, *arguments: Value, large: bool = False) -> Value:
         """The value path."""
+        if not self._compiled.answers_messages:
+            raise FunctionNotFound(f"{LIFECYCLE}#{name}", sorted(self._compiled.signatures.functions.by_interface))
         begin = functools.partial(self._begin_call, name, arguments)
-        return await self._run(begin, functools.partial(self._answer, name), large=large)
+        end = functools.partial(self._instance.lift, SIGNATURES[name].result)
+        return await self._run(begin, end, large=large)
 
     async def _run(
         self, begin: Callable[[Keep], int], end: Callable[[], Any], *, large: bool = False, **how: Any
     ) -> Value:
         call = Call(self._fiber, begin, end, self._free, **how)
-        compiled = self._compiled
-        return await self._host.scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
+        compiled, handles = self._compiled, self._fiber.handles
+        try:
+            return await self._host.scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
+        finally:
+            if handles is not None:
+                leave(handles.settle())
 
-    def _set_up(self) -> None:
-        """Everything that has to be there before the instance is made."""
+    def _set_up(self) -> Linker:
+        """Everything that has to be there before the instance is made; what it is going to be linked with."""
         limit_store(self._store, self._state.limits, extended=self._build.frames is not None)
         capi.context_yield_at_epoch(self._fiber.context, 1)
         log = GuestLog(self._state.component_id)
@@ -173,70 +202,35 @@ class GuestStore:
             stdout, stderr = (functools.partial(log.write_stream, name) for name in ("stdout", "stderr"))
             give_empty_wasi(self._fiber.context, stdout, stderr)
 
-    def _begin_instance(self, _keep: Keep) -> int:
-        machine = self._build.machine
-        linker = machine.wasi_linker if self._compiled.wasi else machine.linker
-        future = capi.instantiate_async(
-            capi.address(linker.ptr()),
-            self._fiber.context,
-            capi.address(self._build.component.ptr()),
-            ctypes.addressof(self._instance),
-            self._fiber.error_address,
-        )
-        return int(future)
-
-    def _resolve(self) -> None:
-        """Find the instance's functions; every index was found before there was an instance."""
-        for name, index in self._build.exports.of.items():
-            function = ctypes.create_string_buffer(capi.FUNC_BYTES)
-            found = capi.instance_get_func(
-                ctypes.addressof(self._instance), self._fiber.context, index, ctypes.addressof(function)
-            )
-            if not found:
-                raise LookupError(name)
-            self._functions[name] = function
+        machine, linkage = self._build.machine, self._compiled.linkage
+        provided = {} if linkage is None else linkage.resources
+        if provided or self._build.exports_resources:
+            self._fiber.handles = Handles(self._fiber.context, provided)
+        if linkage is not None:
+            return linkage.linker(machine)
+        return machine.wasi_linker if self._compiled.wasi else machine.linker
 
     def _begin_call(self, name: str, arguments: tuple[Value, ...], keep: Keep) -> int:
         codecs = SIGNATURES[name].params
         images = b"".join([codec.lower(value, keep) for codec, value in zip(codecs, arguments, strict=True)])
-        keep.append(images)
-        future = capi.func_call_async(
-            ctypes.addressof(self._functions[name]),
-            self._fiber.context,
-            address_of(images),
-            len(arguments),
-            self._result_address,
-            1,
-            self._fiber.error_address,
-        )
-        return int(future)
+        return self._instance.call((LIFECYCLE, name), images, keep)
+
+    def _begin_function(self, function: Function, invocation: Invocation, keep: Keep) -> int:
+        try:
+            images = function.lower(invocation, keep)
+        except BaseException:
+            undo(keep)
+            raise
+        return self._instance.call(function.path, images, keep, results=int(function.result is not None))
 
     def _begin_delivery(
         self, frames: Frames, head: Head, message: ComponentMessage, keep: Keep, *, callback: bool
     ) -> int:
         images = frames.lower(head, message, self._state.limits.max_payload_bytes, keep, callback=callback)
-        keep.append(images)
-        future = capi.func_call_async(
-            ctypes.addressof(self._functions[DELIVER]),
-            self._fiber.context,
-            address_of(images),
-            ARGUMENTS,
-            self._result_address,
-            1,
-            self._fiber.error_address,
-        )
-        return int(future)
+        return self._instance.call((DELIVER,), images, keep)
 
     def _delivered(self, frames: Frames) -> Answer:
-        return frames.lift(self._result.raw)
-
-    def _answer(self, name: str) -> Value:
-        """Lift the result and free wasmtime's copy of it, which can be 32 times as large."""
-        codec = SIGNATURES[name].result
-        value = codec.lift(self._result.raw) if codec else None
-        capi.val_delete(self._result_address)
-        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
-        return value
+        return frames.lift(self._instance.answer)
 
     def _free(self) -> None:
         store, self._store = self._store, 0
@@ -244,8 +238,10 @@ class GuestStore:
             self._fiber.spent = True
             self._fiber.delete_future()
             self._flush_log()
+            if self._fiber.handles is not None:
+                self._host.scheduler.call(leave, self._fiber.handles.close())
             self._host.fibers.pop(self._fiber.key, None)
-            capi.val_delete(self._result_address)
+            self._instance.free()
             self._host.reaper.delete_store(store)
 
 

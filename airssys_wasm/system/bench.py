@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import attrs
 
+from airssys_wasm.runtime.compiled import require_contract
 from airssys_wasm.system.bench_crew import Crew, Subject
 from airssys_wasm.system.bench_gauges import Watch, resident_bytes
 from airssys_wasm.system.bench_journey import Journey
@@ -37,6 +38,7 @@ async def bench_component(file: Path, spec: BenchSpec, on_phase: OnPhase = lambd
     """
     async with ActorSystem(name="bench") as system:
         compiled = await system.compile(file)
+        require_contract(compiled)
         before = resident_bytes()
         subject = Crew(system, compiled, spec, before)
         await subject.load()

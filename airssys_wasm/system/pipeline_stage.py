@@ -13,6 +13,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
 from airssys_wasm.core.observations import ActorState, SystemStatistics
 from airssys_wasm.core.problems import Problem
+from airssys_wasm.runtime.compiled import CompiledComponent, require_contract
 from airssys_wasm.security.learn import Learner
 from airssys_wasm.security.sinks import JsonLinesSink
 from airssys_wasm.system.pipeline_channel import Channel, Outlet, outlet_to
@@ -166,7 +167,7 @@ async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> lis
         PipelineInvalid: It is stateful and has several instances and no key, so that its state would be torn apart.
         AirssysError: It cannot be compiled or started; nothing is left behind.
     """
-    compiled = await system.compile(spec.path)
+    compiled = await _compiled(system, spec)
     handles: list[ActorHandle] = []
     for number in range(spec.instances):
         handles.append(await system.load(spec.instance_id(number), compiled, **_settings(spec)))
@@ -174,9 +175,15 @@ async def load_stage(system: ActorSystem, spec: ComponentSpec, file: str) -> lis
     return handles
 
 
+async def _compiled(system: ActorSystem, spec: ComponentSpec) -> CompiledComponent:
+    compiled = await system.compile(spec.path)
+    require_contract(compiled)
+    return compiled
+
+
 async def _load_tree(system: ActorSystem, tree: Supervised) -> SupervisorHandle:
     """Start a tree of supervisors, all instances of a component one after the other in its place."""
-    compiled = {component.id: await system.compile(component.path) for component in tree.components()}
+    compiled = {component.id: await _compiled(system, component) for component in tree.components()}
 
     def members(tree: Supervised) -> Iterator[Member | TreeSpec[Member]]:
         for child in tree.children:

@@ -16,6 +16,7 @@ from typing import Any, final
 
 import attrs
 
+from airssys_wasm.core.calls import FunctionNotFound, Given, Invocation
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.limits import Limits
@@ -66,6 +67,10 @@ class ServedGuest:
         if self.served.on_callback is not None:
             await self._call(self.served.on_callback, message)
 
+    async def call(self, invocation: Invocation) -> Any:
+        """Host code has no functions of its own; raises FunctionNotFound."""
+        raise FunctionNotFound(f"{invocation.interface}#{invocation.function}")
+
     async def health(self) -> HealthStatus:
         """Host code that is loaded is well."""
         return HealthStatus.HEALTHY
@@ -113,6 +118,10 @@ class ServingHost:
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """Host code needs no compiling."""
         return source if isinstance(source, Served) else await self.inner.compile(source, limits, sha256)
+
+    def bind(self, compiled: Any, given: Given) -> Any:
+        """As the inner host's."""
+        return compiled if isinstance(compiled, Served) else self.inner.bind(compiled, given)
 
     async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
         """As the inner host's."""

@@ -3,6 +3,7 @@
 import abc
 import contextlib
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Final, final
 
 import attrs
@@ -12,6 +13,7 @@ from airssys_wasm.actor.restarts import RestartPolicy
 from airssys_wasm.actor.tree_root import Tree
 from airssys_wasm.actor.tree_spec import SupervisorSpec
 from airssys_wasm.actor.trees import Trees
+from airssys_wasm.core.calls import Given
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart, one_of
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.core.exits import ExitReason
@@ -55,6 +57,8 @@ class ComponentSpec:
     health: HealthCheck | None = attrs.field(default=None, validator=check_health)
     passivate_after: float | None = attrs.field(default=None, validator=check_passivate_after)
     inherit_storage: bool = False
+    imports: Mapping[str, object] | None = attrs.field(default=None, repr=False)
+    types: ModuleType | None = attrs.field(default=None, repr=False)
 
     @capabilities.validator
     def _check_capabilities(self, _attribute: object, value: object) -> None:
@@ -67,6 +71,7 @@ class ComponentSpec:
         return ChildSpec(
             id=self.id,
             compiled=self.source,
+            given=Given({} if self.imports is None else self.imports, self.types),
             limits=limits if self.limits is None else self.limits,
             config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, self.env),
             policy=RestartPolicy(restart=self.restart),
@@ -180,7 +185,7 @@ class Supervision(abc.ABC):
                 children.append(await self._compiled(parts, child))
                 continue
             made = child.child_spec(parts, self._settings.limits)
-            compiled = await parts.host.compile(made.compiled, made.limits)
+            compiled = parts.host.bind(await parts.host.compile(made.compiled, made.limits), made.given)
             parts.supervisor.check_open(made)
             await parts.storage.claim(child.id, compiled.digest, inherit=child.inherit_storage)
             children.append(attrs.evolve(made, compiled=compiled))

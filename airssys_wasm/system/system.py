@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Final, Self, final
 
 import attrs
@@ -17,7 +17,6 @@ from airssys_wasm.core.config import Execution, Restart
 from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
-from airssys_wasm.core.observations import SystemStatistics
 from airssys_wasm.core.ports import Clock, GuestHost
 from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.compiled import CompiledComponent
@@ -155,6 +154,8 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         health: HealthCheck | None = None,
         passivate_after: float | None = None,
         inherit_storage: bool = False,
+        imports: Mapping[str, object] | None = None,
+        types: ModuleType | None = None,
     ) -> ActorHandle:
         """Compile and start a component under a supervisor's care.
 
@@ -174,6 +175,8 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             passivate_after: seconds without a message after which it gives up its instance, after `shutdown`, until
                 there is a message; what it is to keep has to be in storage. None: never.
             inherit_storage: whether it may have what another binary stored under this id.
+            imports: objects or modules for the interfaces that it imports, by their names; giving one permits its use.
+            types: a module that `airssys-wasm types` wrote for it, whose classes its values then have.
 
         Returns:
             Its handle, once `initialize` has succeeded.
@@ -184,6 +187,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             ConfigError: A setting is wrong.
             InvalidComponent: It is no component that can run here.
             ExportNotFound: It does not fit the contract.
+            ImportsUnfit: All that it imports and nobody provides, and all of `imports` that does not fit.
             InstantiationFailed: It could not be started, `initialize` failed, or the system is full.
             StorageClaimed: Another binary stored data under this id; `system.storage.erase(id)` or `inherit_storage`.
             StorageUnavailable: The storage file cannot be used.
@@ -204,6 +208,8 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             shutdown=shutdown,
             health=health,
             passivate_after=passivate_after,
+            imports=imports,
+            types=types,
         )
         spec = attrs.evolve(component.child_spec(parts, self._settings.limits), policy=policy)
         with parts.admission.load_under_way(id, spec.limits):
@@ -254,21 +260,6 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         child = parts.registry.get(id)
         return None if child is None else self._handle(parts, child)
 
-    def statistics(self) -> SystemStatistics:
-        """The whole system at this moment."""
-        _, parts = self._running()
-        observed = self._observatory
-        return SystemStatistics(
-            components={child.id: child.statistics() for child in parts.registry},
-            dead_letters=dict(observed.dead_letter_counts),
-            dropped_events=observed.events.dropped,
-            dropped_dead_letters=observed.dead_letters.dropped,
-            pending_requests=len(parts.router.requests),
-            late_answers=parts.router.requests.late_answers,
-            dropped_requests=parts.router.requests.dropped,
-            abandoned_threads=parts.host.abandoned_threads,
-        )
-
     def _running(self) -> tuple[RootTask, Parts]:
         if self._entered is None:
             raise RuntimeError("the ActorSystem has not been entered; use `async with`")
@@ -294,7 +285,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         return self._parts().storage
 
     async def _start(self, parts: Parts, spec: ChildSpec, *, inherit: bool) -> Child:
-        compiled = await parts.host.compile(spec.compiled, spec.limits)
+        compiled = parts.host.bind(await parts.host.compile(spec.compiled, spec.limits), spec.given)
         parts.supervisor.check_open(spec)
         await parts.storage.claim(spec.id, compiled.digest, inherit=inherit)
         return await parts.supervisor.start_child(attrs.evolve(spec, compiled=compiled))

@@ -62,6 +62,7 @@ class Upgrading(abc.ABC):
         Raises:
             InvalidComponent: The new one is no component that can run here.
             ExportNotFound: It does not fit the contract.
+            ImportsUnfit: It imports what the `imports` that were given when it was loaded do not have.
             InstantiationFailed: It could not be started, its `initialize` failed, or there is no memory for both.
             UpgradeFailed: The state could not be handed over; the cause says why. Or this is host code.
             UpgradeUnderWay: Another upgrade of this component has not come to an end.
@@ -81,5 +82,5 @@ class Upgrading(abc.ABC):
         parts.supervisor.check_open(child.spec)
         upgrade = Upgrade(terms, self._settings.host_id)
         with parts.admission.upgrade_under_way(child, upgrade):
-            compiled: Any = await parts.host.compile(source, child.spec.limits)
+            compiled: Any = parts.host.bind(await parts.host.compile(source, child.spec.limits), child.spec.given)
             await parts.supervisor.upgrades.run(child, upgrade, compiled)

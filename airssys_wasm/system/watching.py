@@ -4,7 +4,7 @@ import abc
 from pathlib import Path
 
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event
+from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics
 from airssys_wasm.system.builder import Parts, Settings
 from airssys_wasm.system.events import Observatory, Stream
 
@@ -18,6 +18,20 @@ class Watching(abc.ABC):
     @abc.abstractmethod
     def _parts(self) -> Parts:
         """The objects of the running system; raises RuntimeError when it has not been entered."""
+
+    def statistics(self) -> SystemStatistics:
+        """The whole system at this moment."""
+        parts, observed = self._parts(), self._observatory
+        return SystemStatistics(
+            components={child.id: child.statistics() for child in parts.registry},
+            dead_letters=dict(observed.dead_letter_counts),
+            dropped_events=observed.events.dropped,
+            dropped_dead_letters=observed.dead_letters.dropped,
+            pending_requests=len(parts.router.requests),
+            late_answers=parts.router.requests.late_answers,
+            dropped_requests=parts.router.requests.dropped,
+            abandoned_threads=parts.host.abandoned_threads,
+        )
 
     def events(self) -> Stream[Event]:
         """What happens to components from now on, for one reader; ends with the system."""

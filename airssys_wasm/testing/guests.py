@@ -12,6 +12,7 @@ from typing import Final, final
 
 import attrs
 
+from airssys_wasm.core.calls import FunctionNotFound, Given, Invocation
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import (
     DeadlineExceeded,
@@ -61,6 +62,10 @@ class ScriptedGuest:
     async def handle_callback(self, message: ComponentMessage) -> None:
         """As the script says."""
         await self._call("", self.script.on_callback, message)
+
+    async def call(self, invocation: Invocation) -> object:
+        """A script has no functions of its own; raises FunctionNotFound."""
+        raise FunctionNotFound(f"{invocation.interface}#{invocation.function}")
 
     async def health(self) -> HealthStatus:
         """As the script says."""
@@ -208,6 +213,10 @@ class ScriptedHost:
             raise InvalidComponent("component bytes", f"stand for no script: {source!r}")
         await script.on_compile(self)
         return script
+
+    def bind(self, compiled: object, given: Given) -> object:
+        """A script imports nothing."""
+        return compiled
 
     async def inspect(self, source: object, limits: Limits) -> ComponentReport:
         """Say that the script fits."""

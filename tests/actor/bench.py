@@ -43,7 +43,9 @@ class Bench:
         self, child: Child, payload: bytes, timeout: float | None = None, *, interrupt: bool = False
     ) -> bytes | None:
         """Ask a child."""
-        return await self.supervisor.delivery.ask(child, ComponentMessage(HOST, payload), timeout, interrupt=interrupt)
+        message = ComponentMessage(HOST, payload)
+        answer: bytes | None = await self.supervisor.delivery.ask(child, message, timeout, interrupt=interrupt)
+        return answer
 
     def asking(
         self, child: Child, payload: bytes, timeout: float | None = None, *, interrupt: bool = False

@@ -7,6 +7,7 @@ import pytest
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from tests.runtime.bare import BareEngine
 from tests.runtime.guests import Start
+from tests.runtime.plugins import Kv, Plugin, start_plugin
 
 
 @pytest.fixture
@@ -35,3 +36,11 @@ async def start(engine: WasmtimeEngine) -> AsyncIterator[Start]:
     start = Start(engine)
     yield start
     await start.aclose()
+
+
+@pytest.fixture
+async def plugin(engine: WasmtimeEngine) -> AsyncIterator[Plugin]:
+    """The plugin guest with a `Kv` of its own."""
+    plugin = Plugin(await start_plugin(engine, Kv()))
+    yield plugin
+    await plugin.aclose()

@@ -53,7 +53,7 @@ async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result
     monkeypatch.setattr(capi, "val_clone", gate)
     results = slot()
     function = HostFunction.of("test:host/calls", "get", FuncType((), BYTES), answered)
-    call = HostCall(function, (), ctypes.addressof(results))
+    call = HostCall(function, (), ctypes.addressof(results), None)
     answering = asyncio.create_task(call.answer(HostState(GUEST)))
     await asyncio.to_thread(gate.reached.wait)
     for _ in range(times):
@@ -62,7 +62,7 @@ async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result
     early = answering.done()
     gate.open.set()
     await asyncio.wait([answering])
-    capi.val_delete(ctypes.addressof(results))
+    capi.val_delete(ctypes.addressof(results), None)
     assert (False, True, True) == (early, gate.passed.is_set(), answering.cancelled())
 
 
@@ -70,7 +70,7 @@ async def test_a_large_result_of_another_type_is_a_failure_of_the_host_function(
     """As a small one is; the thread keeps nothing to itself."""
     function = HostFunction.of("test:host/calls", "get", FuncType((), BOOL), answered)
     with pytest.raises(HostFunctionError, match="calls#get"):
-        await HostCall(function, (), ctypes.addressof(slot())).answer(HostState(GUEST))
+        await HostCall(function, (), ctypes.addressof(slot()), None).answer(HostState(GUEST))
 
 
 def fiber() -> Fiber:

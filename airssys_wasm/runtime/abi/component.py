@@ -7,6 +7,7 @@ some megabytes even though the work is done in a worker thread.
 import ctypes
 import mmap
 import os
+from collections.abc import Iterable
 
 from wasmtime import Engine, _bindings
 from wasmtime.component import Component
@@ -82,22 +83,26 @@ def _taken(error: int | None, out: ctypes.c_void_p) -> Component:
 
 
 class ExportIndexes:
-    """Where a component's exported functions are, found once, before any instance exists."""
+    """Where a component's exported functions are, found once, whatever instances there are."""
 
-    def __init__(self, component: Component, interface: str, names: tuple[str, ...], *bare: str) -> None:
+    def __init__(self, component: Component, names: Iterable[str]) -> None:
         self._component = component
-        self._owned: list[int] = []
-        parent = self._find(None, interface)
-        self.of = {name: self._find(parent, name) for name in names} | {name: self._find(None, name) for name in bare}
+        self.names = frozenset(names)
+        """Of all exports, but for those inside interfaces."""
+        self._found: dict[tuple[str, ...], int] = {}
 
-    def _find(self, parent: int | None, name: str) -> int:
-        encoded = name.encode()
-        index = capi.get_export_index(capi.address(self._component.ptr()), parent, encoded, len(encoded))
-        if not index:
-            raise LookupError(name)
-        self._owned.append(index)
+    def find(self, *path: str) -> int:
+        """The index of an export by its interface, if it is in one, and its name; raises LookupError."""
+        index = self._found.get(path)
+        if index is None:
+            parent = self.find(*path[:-1]) if len(path) > 1 else None
+            encoded = path[-1].encode()
+            index = capi.get_export_index(capi.address(self._component.ptr()), parent, encoded, len(encoded))
+            if not index:
+                raise LookupError("#".join(path))
+            self._found[path] = int(index)
         return int(index)
 
     def __del__(self) -> None:
-        for index in self._owned:
+        for index in self._found.values():
             capi.export_index_delete(index)

@@ -11,18 +11,22 @@ both are checked here, so that a wrong handle is a `BadValue` and the instance l
 
 import ctypes
 import itertools
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from ctypes import c_void_p
+from functools import partial
 from typing import Any, Final, NoReturn, final
 
 import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.names import pascal
 from airssys_wasm.runtime.abi.types import ResourceName
-from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Value
+from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Lowering, Value
 
 _RESOURCE: Final = 21
+_logger: Final = logging.getLogger("airssys_wasm.runtime")
 
 
 @final
@@ -50,9 +54,9 @@ class GuestResource:
     def __getattr__(self, attribute: str) -> Callable[..., Any]:
         if attribute.startswith("_"):
             raise AttributeError(attribute)
-        if self._handles.call_method is None:
+        if self._handles.call is None:
             raise AttributeError(f"a handle to {self._name.name} has no {attribute} here")
-        return self._handles.call_method(self, self._name, attribute)
+        return partial(self._handles.call, self._name.interface, f"{pascal(self._name.name)}.{attribute}", self)
 
     def __repr__(self) -> str:
         state = "" if self.usable else ", " + (self._gone or "its instance has ended")
@@ -63,8 +67,10 @@ class GuestResource:
 class _Box:
     """Owns a `wasmtime_component_resource_any_t`: the index of a handle in its Store, without the handle itself."""
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: int, rep: int = 0) -> None:
         self.address = address
+        self.rep = rep
+        """The number of the host's object; 0 for a resource of the guest."""
 
     def __del__(self) -> None:
         capi.resource_any_delete(self.address)
@@ -90,34 +96,34 @@ class Handles:
 
     context: int
     provided: Mapping[ResourceName, HostResource] = attrs.field(factory=dict)
-    call_method: "Callable[[GuestResource, ResourceName, str], Callable[..., Any]] | None" = None
-    """Finds a method of a guest's resource by its name in Python; None where there is nobody to call it."""
+    call: "Callable[..., Any] | None" = None
+    """Calls a function: interface, name, arguments. None where there is nobody to do it."""
     closed: bool = attrs.field(default=False, init=False)
     _objects: dict[int, Any] = attrs.field(factory=dict, init=False)
+    """Those that the guest owns, by number."""
+    _loans: dict[int, Any] = attrs.field(factory=dict, init=False)
+    """Those that it has for a call."""
     _dropped: list[Any] = attrs.field(factory=list, init=False)
     _keys: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
 
     def __len__(self) -> int:
         return len(self._objects)
 
-    def give(self, name: ResourceName, value: Any) -> _Box:
-        """Hand an object of the host's to the guest."""
-        resource = self.provided[name]
+    def give(self, name: ResourceName, value: Any, *, lent: bool = False) -> _Box:
+        """Hand an object of the host's to the guest, for good or for a call; wasmtime keeps it as owned either way."""
+        resource = self.provided.get(name)
+        if resource is None:
+            raise BadType(f"the host has no {name}")
         if resource.cls is not None and not isinstance(value, resource.cls):
             raise BadType(f"{shown(value)} is no {resource.cls.__name__}")
         rep = next(self._keys)
-        self._objects[rep] = value
-        host = capi.resource_host_new(True, rep, resource.number)
-        found = c_void_p()
-        try:
-            error = capi.resource_host_to_any(self.context, host, ctypes.addressof(found))
-        finally:
-            capi.resource_host_delete(host)
-        text = capi.take_error(error)
+        host, found = capi.resource_host_new(True, rep, resource.number), c_void_p()
+        text = capi.take_error(capi.resource_host_to_any(self.context, host, ctypes.addressof(found)))
+        capi.resource_host_delete(host)
         if text is not None:
-            del self._objects[rep]
             raise BadValue(text)
-        return _Box(found.value or 0)
+        (self._loans if lent else self._objects)[rep] = value
+        return _Box(found.value or 0, rep)
 
     def take(self, address: int, *, own: bool) -> Any:
         """The host's object behind a handle, which the guest gives back when it is own."""
@@ -127,7 +133,18 @@ class Handles:
             raise BadValue(text)
         rep = capi.resource_host_rep(host.value)
         capi.resource_host_delete(host.value)
-        return self._objects.pop(rep) if own else self._objects[rep]
+        if own:
+            return self._objects.pop(rep)
+        return self._loans[rep] if rep in self._loans else self._objects[rep]
+
+    def take_back(self, box: _Box) -> None:
+        """An object that was given is nobody's but the host's again, whatever became of the call."""
+        self._loans.pop(box.rep, None)
+        self._objects.pop(box.rep, None)
+        host = c_void_p()
+        text = capi.take_error(capi.resource_any_to_host(self.context, box.address, ctypes.addressof(host)))
+        if text is None:
+            capi.resource_host_delete(host.value)
 
     def drop(self, rep: int) -> None:
         """The guest has dropped its handle to an object; called on the guest's stack, `settle` does the rest."""
@@ -188,7 +205,7 @@ class Borrow:
         """Make the image; raises BadValue."""
         lowering = _lowering(keep)
         if self.name.imported:
-            box = lowering.handles.give(self.name, value)
+            box = lowering.handles.give(self.name, value, lent=True)
             lowering.given.append(box)
             lowering.loans.append(box)
         else:
@@ -201,39 +218,6 @@ class Borrow:
     def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
         """Read the value of an image."""
         return _known(handles).take(SIZED.unpack_from(image, 8)[0], own=False)
-
-
-@final
-class Lowering(list[Any]):
-    """What must stay alive until wasmtime has copied the images of one call, and what the call does to handles."""
-
-    __slots__ = ("given", "handles", "lent", "loans", "moved")
-
-    def __init__(self, handles: Handles) -> None:
-        super().__init__()
-        self.handles = handles
-        self.given = list[_Box]()
-        """All objects of the host's."""
-        self.loans = list[_Box]()
-        """Those among them that are only lent: wasmtime is told that the guest owns them, so that they are there."""
-        self.moved = list[GuestResource]()
-        self.lent = list[GuestResource]()
-
-    def end(self) -> None:
-        """The call is over: what was lent is back."""
-        for value in self.lent:
-            value._lent -= 1
-        for box in self.loans:
-            self.handles.take(box.address, own=True)
-        self.lent.clear()
-        self.loans.clear()
-
-    def undo(self) -> None:
-        """The call never was: everything is back."""
-        for value in self.moved:
-            value._gone = ""
-        self.loans = self.given
-        self.end()
 
 
 def _lowering(keep: Keep) -> Lowering:
@@ -257,3 +241,15 @@ def _checked(value: Value, name: ResourceName, lowering: Lowering) -> _Box:
     if value._handles is not lowering.handles or not value.usable:
         raise BadValue(f"{value!r} " + (value._gone or "belongs to another instance"))
     return value._image
+
+
+def leave(objects: Iterable[Any]) -> None:
+    """Leave objects that nobody has a handle to any more; what that raises goes to the log."""
+    for thing in objects:
+        leave_it = getattr(type(thing), "__exit__", None)
+        if leave_it is not None:
+            try:
+                leave_it(thing, None, None, None)
+            except Exception as exc:  # noqa: BLE001 - nobody waits for it
+                reason = f"{type(exc).__name__}: {exc}"  # a record may be kept, and the exception would keep the guest
+                _logger.error("%s could not be left: %s", type(thing).__name__, reason)  # noqa: TRY400

@@ -1,5 +1,6 @@
 """Reads the types of a compiled component into `WitType`, so that they can be compared, shown and given codecs."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -56,12 +57,17 @@ class Interface:
     resources: dict[str, ResourceName] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class World:
     """All that a component imports and exports, by the interfaces' full names."""
 
     imports: dict[str, Interface]
     exports: dict[str, Interface]
+
+    @functools.cached_property
+    def exports_resources(self) -> bool:
+        """Whether its functions may take and answer handles."""
+        return any(interface.resources for interface in self.exports.values())
 
     @property
     def type_names(self) -> dict[WitType, str]:
@@ -74,16 +80,21 @@ class World:
 
 
 def world_of(component: wt.Component, engine: Engine, wanted: Callable[[str], bool] = lambda _: True) -> World:
-    """Read a component's types, of the interfaces that are wanted: all of WASI's take tens of milliseconds."""
+    """Read a component's types, of the imports that are wanted: all of WASI's take tens of milliseconds."""
     kind, reader = component.type, _Reader(engine)
     imports = {name: item for name, item in kind.imports(engine).items() if wanted(name)}
-    exports = {name: item for name, item in kind.exports(engine).items() if wanted(name)}
-    return World(reader.interfaces(imports, imported=True), reader.interfaces(exports, imported=False))
+    found = reader.interfaces(imports, imported=True)
+    return World(found, reader.interfaces(kind.exports(engine), imported=False))
 
 
 def import_names(component: wt.Component, engine: Engine) -> list[str]:
     """The names of what the component imports."""
     return list(component.type.imports(engine))
+
+
+def export_names(component: wt.Component, engine: Engine) -> list[str]:
+    """The names of what the component exports."""
+    return list(component.type.exports(engine))
 
 
 def imports_of(component: wt.Component, engine: Engine) -> dict[str, Interface]:

@@ -14,7 +14,7 @@ import struct
 import time
 from ctypes import string_at
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 
@@ -22,7 +22,7 @@ from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import VAL_BYTES
 
 if TYPE_CHECKING:
-    from airssys_wasm.runtime.abi.handles import Handles
+    from airssys_wasm.runtime.abi.handles import GuestResource, Handles
 
 Value = Any
 """A Python value of the form that a WIT type has; the codec checks it."""
@@ -46,6 +46,39 @@ def address_of(data: bytes) -> int:
 if string_at(address_of(b"airssys"), 7) != b"airssys":  # pragma: no cover - another Python than CPython
     msg = "this Python lays out bytes objects in another way"
     raise ImportError(msg)
+
+
+@final
+class Lowering(list[Any]):
+    """What one call that may pass handles keeps alive, and what becomes of the handles."""
+
+    __slots__ = ("given", "handles", "lent", "loans", "moved")
+
+    def __init__(self, handles: "Handles") -> None:
+        super().__init__()
+        self.handles = handles
+        self.given: list[Any] = []
+        """Objects of the host's that the guest gets."""
+        self.loans: list[Any] = []
+        """Those among them that are only lent: wasmtime is told that the host owns them, and forgets them after."""
+        self.moved: list[GuestResource] = []
+        self.lent: list[GuestResource] = []
+
+    def end(self) -> None:
+        """The call is over: what was lent is back."""
+        for value in self.lent:
+            value._lent -= 1
+        for box in self.loans:
+            self.handles.take_back(box)
+        self.lent.clear()
+        self.loans.clear()
+
+    def undo(self) -> None:
+        """The call never was: everything is back."""
+        for value in self.moved:
+            value._gone = ""
+        self.loans = self.given
+        self.end()
 
 
 class Codec(Protocol):
@@ -168,7 +201,15 @@ def release(keep: Keep) -> None:
         close = getattr(held, "close", None)
         if close is not None:
             close()
+    if isinstance(keep, Lowering):
+        keep.end()
     keep.clear()
+
+
+def undo(keep: Keep) -> None:
+    """Give back what was about to be passed, of a call that did not begin."""
+    if isinstance(keep, Lowering):
+        keep.undo()
 
 
 def _lowered_in_chunks(value: bytes) -> mmap.mmap:

@@ -1,0 +1,27 @@
+"""An envelope in the guest's hands: what it is called with, and what becomes of its answer."""
+
+from typing import TYPE_CHECKING
+
+from airssys_wasm.core.calls import Err
+
+if TYPE_CHECKING:
+    from airssys_wasm.actor.child import Child
+    from airssys_wasm.actor.envelope import Envelope
+    from airssys_wasm.core.ports import Guest
+
+
+async def hand_over(guest: "Guest", envelope: "Envelope") -> object:
+    """What the guest answers: to a call of a function of its own, to a message, nothing to a callback."""
+    if envelope.invocation is not None:
+        return await guest.call(envelope.invocation)
+    if not envelope.callback:
+        return await guest.handle_message(envelope.message)
+    await guest.handle_callback(envelope.message)
+    return None
+
+
+def answered(child: "Child", envelope: "Envelope", answer: object) -> None:
+    """Complete the ask; a function that answers err counts as one."""
+    child.handled += not isinstance(answer, Err)
+    child.guest_errors += isinstance(answer, Err)
+    envelope.answer(answer)

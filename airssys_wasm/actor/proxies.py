@@ -1,0 +1,69 @@
+"""Interfaces of a component as Python objects: `await plugin["my:app/api"].greet("Ada")`."""
+
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+import attrs
+
+from airssys_wasm.core.calls import CallError, Err, Ok
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+
+class Caller(Protocol):
+    """Calls a function by interface and name, with what a proxy was made with."""
+
+    def __call__(self, interface: str, function: str, /, *arguments: Any, **keywords: Any) -> "Awaitable[Any]":
+        """Call it and wait for the answer."""
+        ...
+
+
+@final
+@attrs.frozen(repr=False)
+class InterfaceProxy:
+    """An exported interface: its functions are methods, its resources classes.
+
+    Nothing is looked up before the call: a function that is not there is a `FunctionNotFound` then.
+    """
+
+    _interface: str
+    _call: Caller = attrs.field(eq=False)
+
+    def __getattr__(self, name: str) -> "FunctionProxy":
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return FunctionProxy(self._interface, name, self._call)
+
+    def __repr__(self) -> str:
+        return f"InterfaceProxy({self._interface!r})"
+
+
+@final
+@attrs.frozen(repr=False)
+class FunctionProxy:
+    """A function, or a resource: called it is constructed, and its methods and static functions are attributes."""
+
+    _interface: str
+    _name: str
+    _call: Caller = attrs.field(eq=False)
+
+    async def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it and wait for the answer; see `ActorHandle.call`."""
+        return await self._call(self._interface, self._name, *arguments, **keywords)
+
+    def __getattr__(self, name: str) -> "FunctionProxy":
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return FunctionProxy(self._interface, f"{self._name}.{name}", self._call)
+
+    def __repr__(self) -> str:
+        return f"FunctionProxy({self._interface!r}, {self._name!r})"
+
+
+def unwrap(answer: Any) -> Any:
+    """The good half of a function's result, and what is no result as it is; raises CallError for the bad half."""
+    if isinstance(answer, Ok):
+        return answer.value
+    if isinstance(answer, Err):
+        raise CallError(answer.value)
+    return answer

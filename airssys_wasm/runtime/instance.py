@@ -1,0 +1,79 @@
+"""The instance in a Store, over the C API: where its functions are, how a call begins, how an answer is read."""
+
+import ctypes
+from typing import Any, Final, final
+
+from wasmtime.component import Linker
+
+from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of, slot
+from airssys_wasm.runtime.compiled import Build
+from airssys_wasm.runtime.fibers import Fiber
+
+_EMPTY: Final = bytes(capi.VAL_BYTES)
+
+
+@final
+class Instance:
+    """One instance; its memory for answers lasts as long as the Store."""
+
+    def __init__(self, build: Build, fiber: Fiber, linker: Linker) -> None:
+        self._build, self._fiber, self._linker = build, fiber, linker
+        self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
+        self._functions: dict[tuple[str, ...], Any] = {}
+        self._result = slot()
+        self._result_address = ctypes.addressof(self._result)
+
+    @property
+    def answer(self) -> bytes:
+        """The image of the last answer, for whoever reads it otherwise; the next call frees what it points to."""
+        return self._result.raw
+
+    def instantiate(self, _keep: Keep) -> int:
+        """Begin to make it; the future."""
+        future = capi.instantiate_async(
+            capi.address(self._linker.ptr()),
+            self._fiber.context,
+            capi.address(self._build.component.ptr()),
+            ctypes.addressof(self._instance),
+            self._fiber.error_address,
+        )
+        return int(future)
+
+    def call(self, path: tuple[str, ...], images: bytes, keep: Keep, results: int = 1) -> int:
+        """Begin to call the function at that place of its exports; the future."""
+        keep.append(images)
+        future = capi.func_call_async(
+            self._function(path),
+            self._fiber.context,
+            address_of(images),
+            len(images) // capi.VAL_BYTES,
+            self._result_address,
+            results,
+            self._fiber.error_address,
+        )
+        return int(future)
+
+    def lift(self, codec: Codec | None) -> Value:
+        """Read the answer and free wasmtime's copy of it, which can be 32 times as large; None without codec."""
+        if codec is None:
+            return None
+        value = codec.lift(self._result.raw, self._fiber.handles)
+        capi.val_delete(self._result_address)
+        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
+        return value
+
+    def free(self) -> None:
+        """Free the last answer; the instance goes with its Store."""
+        capi.val_delete(self._result_address)
+        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
+
+    def _function(self, path: tuple[str, ...]) -> int:
+        function = self._functions.get(path)
+        if function is None:
+            function = ctypes.create_string_buffer(capi.FUNC_BYTES)
+            instance, index = ctypes.addressof(self._instance), self._build.exports.find(*path)
+            if not capi.instance_get_func(instance, self._fiber.context, index, ctypes.addressof(function)):
+                raise LookupError("#".join(path))
+            self._functions[path] = function
+        return ctypes.addressof(function)
