@@ -94,6 +94,14 @@ class Build:
 
 @final
 @attrs.define(eq=False)
+class Learned:
+    """What all loads of the same binary share."""
+
+    signatures: Signatures | None = None
+
+
+@final
+@attrs.define(eq=False)
 class CompiledComponent:
     """A component ready to be loaded any number of times; made by `ActorSystem.compile`.
 
@@ -108,7 +116,7 @@ class CompiledComponent:
     conduct: Conduct = attrs.field(factory=Conduct, repr=False)
     builds: dict[Profile, Build] = attrs.field(factory=dict, repr=False)
     """By the kind of engine; of the one that used it last."""
-    learned: "Learned" = attrs.field(factory=lambda: Learned(), repr=False)
+    learned: Learned = attrs.field(factory=Learned, repr=False)
     answers_messages: bool = True
     """Whether it exports the contract, so that it can be asked and told."""
     given: Given = attrs.field(factory=Given, repr=False)
@@ -122,14 +130,6 @@ class CompiledComponent:
         if learned.signatures is None:
             learned.signatures = Signatures(next(iter(self.builds.values())).world)
         return learned.signatures.with_classes(self.given.types)
-
-
-@final
-@attrs.define(eq=False)
-class Learned:
-    """What all loads of the same binary share."""
-
-    signatures: Signatures | None = None
 
 
 def require_contract(compiled: CompiledComponent) -> None:

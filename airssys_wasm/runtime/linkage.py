@@ -18,7 +18,6 @@ from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.provided import Provided, RunBlocking, provide
 
-
 _PACKAGE: Final = f"{PACKAGE}/"
 
 
