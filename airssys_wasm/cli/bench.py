@@ -55,6 +55,7 @@ def bench(
     """
     with told(debug=debug):
         earlier = None if before is None else _read(before)
+        _check_folder(to_json)
         spec = BenchSpec(
             sizes=tuple(size or [64]),
             kind=payload,
@@ -70,9 +71,9 @@ def bench(
             fuel=fuel,
         )
         report = _read(file) if file.suffix == ".json" else _measured(file, spec, uvloop=uvloop)
+        show_report(report)
         if to_json is not None:
             to_json.write_text(report.to_json(), encoding="utf-8")
-    show_report(report)
     if earlier is not None:
         show_comparison(compare(earlier, report))
     if any(scenario.errors or scenario.unanswered for scenario in report.scenarios):
@@ -88,6 +89,12 @@ def _measured(file: Path, spec: BenchSpec, *, uvloop: bool) -> Report:
             return anyio.run(measure, file, spec, view.show, backend_options={"use_uvloop": uvloop})
     except ModuleNotFoundError as exc:
         raise ConfigError("--uvloop", exc.name, "needs a package that is not installed") from exc
+
+
+def _check_folder(file: Path | None) -> None:
+    """Know before minutes of measuring that the result could not be written."""
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError("--json", str(file), "is in no folder that exists")
 
 
 def _read(file: Path) -> Report:

@@ -13,9 +13,16 @@ import attrs
 
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import ConfigError
+from airssys_wasm.core.limits import MIB
 
 POOL: Final = 16
 """Different payloads of a scenario, sent in turn: no cache and no branch predictor learns one by heart."""
+
+POOL_BYTES: Final = 64 * MIB
+"""Of all of them together, so that there are fewer large ones."""
+
+MOST_MESSAGES: Final = 10_000_000
+"""Of an open loop: the due times of those that a rate beyond all measure would leave waiting are kept."""
 
 _WORDS: Final = string.ascii_letters + string.digits + "    "
 
@@ -45,6 +52,8 @@ def _check_positive(_instance: "BenchSpec", attribute: "attrs.Attribute[Any]", v
 def _check_sizes(_instance: "BenchSpec", _attribute: "attrs.Attribute[Any]", value: Sequence[int]) -> None:
     if not value or any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in value):
         raise ConfigError("sizes", value, "are not one or more numbers of bytes")
+    if max(value) > POOL_BYTES:
+        raise ConfigError("sizes", max(value), f"are over {POOL_BYTES} bytes")
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +88,10 @@ class BenchSpec:
     fuel: bool = False
     seed: int = 1
 
+    def __attrs_post_init__(self) -> None:
+        if self.rate is not None and self.rate * max(self.duration, self.warm_up) > MOST_MESSAGES:
+            raise ConfigError("rate", self.rate, f"would be more than {MOST_MESSAGES} messages in the time")
+
     def loads(self) -> "Iterator[tuple[str, tuple[bytes, ...]]]":
         """Each scenario's name, the same for the same settings, and its payloads."""
         how = f"{self.concurrency} at a time" if self.rate is None else f"{self.rate:g}/s"
@@ -87,7 +100,8 @@ class BenchSpec:
             yield f"lines, {how}{where}", self.lines
             return
         for size in self.sizes:
-            pool = tuple(payload(self.kind, size, self.seed + number) for number in range(POOL))
+            many = max(1, min(POOL, POOL_BYTES // max(1, size)))
+            pool = tuple(payload(self.kind, size, self.seed + number) for number in range(many))
             yield f"{size} B {self.kind}, {how}{where}", pool
 
 

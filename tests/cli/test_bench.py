@@ -65,6 +65,9 @@ def test_messages_that_failed_make_it_exit_with_1() -> None:
         ([ECHO, "--compare", "gone.json"], "gone.json"),
         ([ECHO, "--compare", str(GUESTS / "README.md")], "README.md"),
         ([ECHO, "--input", "/dev/null"], "has no line"),
+        ([ECHO, "--json", "/gone/x.json"], "is in no folder that exists"),
+        ([ECHO, "--rate", "1e9"], "would be more than 10000000 messages"),
+        ([ECHO, "-s", "300000000"], "are over 67108864 bytes"),
     ],
 )
 def test_input_that_is_wrong_exits_with_2_and_one_line(arguments: list[str], problem: str) -> None:

@@ -21,6 +21,8 @@ from airssys_wasm.system.bench_spec import Arrivals, BenchSpec, PayloadKind, due
         ("warm_up", -1),
         ("sizes", ()),
         ("sizes", (-1,)),
+        ("sizes", (64, 1 << 40)),
+        ("rate", 1e9),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(field: str, value: object) -> None:
@@ -50,6 +52,12 @@ def test_one_load_for_each_size_or_one_for_all_lines() -> None:
     spec = BenchSpec(sizes=(0, 64), concurrency=4, actors=3)
     assert ["0 B random, 4 at a time, 3 actors", "64 B random, 4 at a time, 3 actors"] == [n for n, _ in spec.loads()]
     assert [("lines, 10/s", (b"a", b"b"))] == list(BenchSpec(lines=(b"a", b"b"), rate=10).loads())
+
+
+def test_of_large_payloads_there_are_fewer() -> None:
+    """They would fill the memory that is to be measured."""
+    ((_, pool),) = BenchSpec(sizes=(30 << 20,)).loads()
+    assert [30 << 20] * 2 == [len(made) for made in pool]
 
 
 def test_due_times_are_even_or_as_of_independent_senders() -> None:
