@@ -141,7 +141,8 @@ async def _state_is_handed(
         state = await _asked(child, "save-state", aside, _control(upgrade, CONTENT_TYPE_SAVE_STATE, b""))
         if state is not None and aside.waits():
             await _asked(child, "load-state", next_aside, _control(upgrade, CONTENT_TYPE_LOAD_STATE, state))
-            if not aside.waits() and child.state is ActorState.RUNNING:
+            if not aside.waits():
+                _check_stays(child)
                 raise UpgradeFailed(child.id, "the old one was restarted after it had saved its state")
     return aside.waits() and next_aside.waits()
 

@@ -1,10 +1,15 @@
 """Upgrades of components that belong to a tree of supervisors."""
 
+import pytest
+
+from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import ActorState
+from airssys_wasm.core.upgrades import UpgradeFailed
 from airssys_wasm.testing.clock import settle
+from airssys_wasm.testing.guests import ScriptedGuest
 from tests.actor.bench import Bench
 from tests.actor.trees import group, grown, leaf
-from tests.actor.upgrading import upgrade, version
+from tests.actor.upgrading import HANDS_OVER, upgrade, upgrading, version
 
 
 async def test_a_member_of_a_tree_is_upgraded_where_it_stands(bench: Bench) -> None:
@@ -51,6 +56,25 @@ async def test_a_member_of_a_tree_that_has_failed_revives_it(bench: Bench) -> No
     await upgrade(bench, tree.child("a"), version("2"))
     await settle()
     assert (ActorState.RUNNING, b"2") == (tree.tree.state, await bench.ask(tree.child("a"), b"version"))
+
+
+async def test_a_group_that_restarts_while_the_state_goes_over_ends_the_upgrade(bench: Bench) -> None:
+    """What was saved is not the state of the instance that the group makes, however far that is."""
+
+    async def slow(guest: ScriptedGuest, _message: ComponentMessage) -> bytes | None:
+        return await guest.pause()
+
+    tree = await grown(bench, group("g", "one_for_all", leaf("a", script=version("1", *HANDS_OVER)), "b"))
+    await bench.ask(tree.child("a"), b"count")
+    upgraded = upgrading(bench, tree.child("a"), version("2", *HANDS_OVER, on_message=slow))
+    await bench.host.until_paused()
+    await tree.crash("b", wait=0.05)
+    bench.guest(2).resume()
+    await tree.later(1)
+    with pytest.raises(UpgradeFailed, match="restarted"):
+        await upgraded
+    answers = [await bench.ask(tree.child("a"), word) for word in (b"version", b"count")]
+    assert ([b"1", b"1"], 2) == (answers, len(bench.host.live))
 
 
 async def test_the_tree_stops_with_both_instances(bench: Bench) -> None:
