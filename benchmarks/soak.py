@@ -3,8 +3,8 @@
     python -m benchmarks.soak --messages 1000000 --seed 7
 
 Hundreds of actors get asks, tells, sends, requests, broadcasts and publications, among them traps, endless loops,
-memory bombs, failing host functions and storage, cancellations, restarts, unloads, revoked grants and full mailboxes;
-some sleep whenever nobody needs them for a moment, some are asked for their health.
+memory bombs, failing host functions and storage, cancellations, restarts, upgrades, unloads, revoked grants and full
+mailboxes; some sleep whenever nobody needs them for a moment, some are asked for their health.
 At the end: every ask ended once; each message sent was handled, or is one dead letter; each request that was accepted
 had one callback, or its instance ended; the order of each sender was kept; the system's own counters agree; no task,
 thread, Store or file is left. The seed reproduces what is done, not how it interleaves.

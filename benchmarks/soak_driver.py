@@ -25,6 +25,7 @@ from airssys_wasm import (
     PayloadTooLarge,
     RequestTimeout,
     TargetNotFound,
+    UpgradeFailed,
 )
 from airssys_wasm.core.limits import MIB
 from airssys_wasm.runtime.compiled import CompiledComponent
@@ -39,7 +40,15 @@ IDLE = 0.02
 """Seconds after which some components sleep, and others are asked for their health."""
 SINK, INBOX = ComponentId("host", "soak", "sink"), ComponentId("host", "soak", "inbox")
 EVERYTHING = Capabilities(send=("*",), storage=("read", "write"))
-REFUSALS = (ActorStopped, MailboxFull, TargetNotFound, CapabilityDenied, PayloadTooLarge, InstantiationFailed)
+REFUSALS = (
+    ActorStopped,
+    MailboxFull,
+    TargetNotFound,
+    CapabilityDenied,
+    PayloadTooLarge,
+    InstantiationFailed,
+    UpgradeFailed,
+)
 RESTARTS = ("transient", "permanent", "temporary", "transient")
 CAPACITIES = (4, 16, 64, 1024)
 EXECUTIONS = ("auto", "auto", "thread", "loop")
@@ -111,6 +120,9 @@ class Driver:
                 await self._tolerate(slot.handle.restart())
             case Action.RELOAD:
                 await self._reload(slot, drain=step.flag)
+            case Action.UPGRADE:
+                source = self.sources[self._is_counter(slot)]
+                await self._tolerate(self.system.upgrade(slot.handle, source, probation=step.timeout or 0.0))
             case Action.REVOKE:
                 self.system.revoke(slot.id)
                 await asyncio.sleep(0.01)

@@ -31,6 +31,7 @@ class Action(StrEnum):
     RESTART = "restart"
     RELOAD = "reload"
     REVOKE = "revoke"
+    UPGRADE = "upgrade"
 
 
 _ACTIONS = {
@@ -45,6 +46,7 @@ _ACTIONS = {
     Action.RESTART: 3,
     Action.RELOAD: 3,
     Action.REVOKE: 1,
+    Action.UPGRADE: 4,
 }
 
 _HARMLESS = ("echo", "none", "empty", "err timeout busy", "count", "spin 2000", "storage-list", "storage-usage", "list")
@@ -70,7 +72,10 @@ _NESTED = {"send": 40, "request": 30, "request-cancel": 5, "broadcast": 15, "rel
 
 @attrs.frozen
 class Step:
-    """One step of one worker; `number` is of its first message, `count` how many of its own it sends."""
+    """One step of one worker; `number` is of its first message, `count` how many of its own it sends.
+
+    `timeout` of an upgrade is its probation.
+    """
 
     action: Action
     number: int
@@ -139,8 +144,10 @@ class Plan:
                 return attrs.evolve(step, payload=payload, count=dice.randrange(2, 60), flag=dice.random() < 0.5)
             case Action.PUBLISH:
                 return attrs.evolve(step, target=dice.randrange(TOPICS), payload=b"echo published")
-            case Action.RESTART | Action.RELOAD | Action.REVOKE:
-                return attrs.evolve(step, count=0, flag=dice.random() < 0.5)
+            case Action.RESTART | Action.RELOAD | Action.REVOKE | Action.UPGRADE:
+                step = attrs.evolve(step, count=0, flag=dice.random() < 0.5, timeout=dice.choice([0.0, 0.05, 0.5]))
+                late = action is Action.UPGRADE and dice.random() < 0.3
+                return attrs.evolve(step, cancel_after=dice.random() / 100) if late else step
             case _:
                 return step
 
