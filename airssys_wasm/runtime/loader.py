@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -202,8 +203,9 @@ class Loader:
     ) -> Component:
         component = self._cache.get(machine, compiled.digest, extension)
         if component is None:  # what is in the cache was found to fit
-            data = compiled.read()
+            data, began = compiled.read(), time.monotonic()
             component = _compile(machine, compiled.source, data, tail_of(data))
+            _logger.info("%s (%s): compiled in %.2f s", compiled.source, machine.profile, time.monotonic() - began)
             fits(own_world(machine, component), compiled.source)
             self._cache.put(machine, compiled.digest, component, extension)
         return component

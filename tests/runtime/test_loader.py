@@ -145,6 +145,16 @@ async def test_an_endless_file_is_not_read_to_its_end(engine: WasmtimeEngine, tm
         await engine.compile(path, Limits(max_component_bytes=1000))
 
 
+async def test_each_compilation_is_in_the_log_with_its_time(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """It takes seconds for a guest that brings an interpreter; what the cache had is not compiled."""
+    caplog.set_level("INFO", logger="airssys_wasm.runtime")
+    for expected in (1, 0):
+        caplog.clear()
+        async with WasmtimeEngine(cache=tmp_path / "cache") as engine:
+            await engine.compile(ECHO, Limits())
+        assert expected == sum("(plain): compiled in" in record.getMessage() for record in caplog.records)
+
+
 async def test_a_file_is_read_again_for_another_kind_of_engine_and_must_be_the_same(tmp_path: Path) -> None:
     """What was promised was that code, not whatever is there now; what is in the cache needs no file."""
     path = tmp_path / "echo.wasm"
