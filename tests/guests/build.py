@@ -14,6 +14,7 @@ from pathlib import Path
 
 GUESTS = Path(__file__).resolve().parent
 ROOT = GUESTS.parent.parent
+AGENT_TOOL = ROOT / "examples" / "agent_tool"
 SUPPORT = ROOT / "airssys_wasm" / "templates" / "c"
 CORE_WIT = ROOT / "airssys_wasm" / "wit"
 WASI_WIT = GUESTS / "wasi-wit"
@@ -25,6 +26,7 @@ SOURCES = (
         for name in ("echo", "counter", "callback", "hostile", "state1", "state2", "wasi", "plugin")
     ),
     *(ROOT / "examples" / "logs" / f"{name}.c" for name in ("parse", "redact", "aggregate")),
+    *(AGENT_TOOL / f"{name}.c" for name in ("calculator", "rogue")),
 )
 
 TOOLS = {
@@ -83,13 +85,18 @@ def build(source: Path, scratch: Path) -> Path:
 
 def support_of(source: Path) -> list[Path]:
     """What a guest is linked with; one that does not speak airssys:core has all it needs in its own file."""
-    return [] if source.stem == "plugin" else [SUPPORT / "airssys_guest.c", SUPPORT / "airssys_memory.c"]
+    memory = SUPPORT / "airssys_memory.c"
+    if source.parent == AGENT_TOOL:
+        return [memory]
+    return [] if source.stem == "plugin" else [SUPPORT / "airssys_guest.c", memory]
 
 
 def wit_of(source: Path, scratch: Path) -> tuple[Path, str]:
     """The folder of WIT files and the world that a guest is built against."""
     if source.stem == "plugin":
         return PLUGIN_WIT, "plugin"
+    if source.parent == AGENT_TOOL:
+        return AGENT_TOOL / "wit", "tool"
     if source.stem != "wasi":
         return CORE_WIT, "runtime-host"
     wit = scratch / "wit"
