@@ -53,7 +53,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         storage: where components keep their keys: a file, or ":memory:" until the system is left.
         limits: of components that are loaded without limits of their own.
         max_components: how many may be loaded at a time; None without limit.
-        max_total_memory_bytes: what the `max_memory_bytes` of all loaded components may add up to; None without limit.
+        max_total_memory_bytes: what the `max_memory_bytes` of all that do not sleep may add up to; None without limit.
         policies: rules that forbid what is granted, asked in their order.
         audit: where every decision is recorded, `JsonLinesSink`, `LoggingSink` or `MemorySink`; none: nowhere.
         learner: permits everything between components and storage and remembers what was used; None: only grants do.

@@ -51,16 +51,15 @@ async def test_a_component_that_sleeps_between_lines_answers_all_of_them(tmp_pat
 
 
 async def test_what_the_file_says_reaches_the_components_alone_and_in_trees(tmp_path: Path) -> None:
-    """One that nobody feeds sleeps, under a supervisor too."""
-    more = "passivate_after = 0.05\n[component.health]\ninterval = 0.01"
-    text = component("x/a", "echo", more) + component("x/b", "echo", "passivate_after = 0.05\n")
-    supervisor = '[[supervisor]]\nname = "s"\nchildren = ["x/b"]\n'
-    plan = await open_pipeline(write(tmp_path, text + supervisor, "in > x/a > x/b > out"))
+    """One is asked for its health, two that nobody feeds sleep, one of them under a supervisor."""
+    text = component("x/a", "echo", "[component.health]\ninterval = 0.01")
+    text += component("x/b", "echo", "passivate_after = 0.01") + component("x/c", "echo", "passivate_after = 0.01")
+    supervisor = '[[supervisor]]\nname = "s"\nchildren = ["x/c"]\n'
+    plan = await open_pipeline(write(tmp_path, text + supervisor, "in > x/a > x/b > x/c > out"))
+    wanted = {("x/a/0", "health"), ("x/b/0", "passivated"), ("x/c/0", "passivated")}
     async with system_for(plan) as system:
         events = system.events()
         await load_all(system, plan)
-        seen = set[tuple[str, str]]()
-        async for event in events:
-            seen.add((str(event.component), event.kind))
-            if {("x/a/0", "health"), ("x/a/0", "passivated"), ("x/b/0", "passivated")} <= seen:
-                break
+        while wanted:
+            event = await anext(events)
+            wanted.discard((str(event.component), event.kind))

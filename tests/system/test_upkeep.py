@@ -121,14 +121,15 @@ async def test_a_sleeping_component_gives_its_memory_back() -> None:
     """Another one may have it; who is woken then is refused, in clear words, and tried again."""
     async with ActorSystem(max_total_memory_bytes=16 * MIB, max_components=2) as system:
         events, limits = system.events(), Limits(max_memory_bytes=16 * MIB)
-        sleeper = await load(system, "sleeper", limits=limits)
+        patient = RestartPolicy(intensity=1_000_000)
+        sleeper = await load(system, "sleeper", limits=limits, restart=patient)
         with pytest.raises(InstantiationFailed, match="max_total_memory_bytes"):
             await system.load(named("other"), GUESTS / "echo.wasm", limits=limits)
         await until_asleep(sleeper)
         other = await system.load(named("other"), GUESTS / "echo.wasm", limits=limits)
         with pytest.raises(InstantiationFailed, match="max_components"):
             await system.load(named("third"), GUESTS / "echo.wasm", limits=limits)
-        asking = asyncio.create_task(sleeper.ask(b"", timeout=30))
+        asking = asyncio.create_task(sleeper.ask(b"", timeout=None))
         crashed = await anext(event async for event in events if event.kind is EventKind.CRASHED)
         assert "is over the 0 that are left of max_total_memory_bytes" in str(crashed.reason)
         await system.unload(other)
