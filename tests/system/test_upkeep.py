@@ -25,6 +25,7 @@ from airssys_wasm import (
 )
 from airssys_wasm.testing.guests import Script, ScriptedGuest, ScriptedHost
 from tests.contract.stage import until
+from tests.runtime.plugins import KV, Kv
 from tests.system.pipelines import GUESTS
 
 SOON = 0.02
@@ -167,6 +168,18 @@ async def test_a_real_guest_is_asked_for_its_health(system: ActorSystem) -> None
     await system.load(named("echo"), GUESTS / "echo.wasm", health=HealthCheck(interval=0.005))
     told = await anext(event async for event in events if event.kind is EventKind.HEALTH)
     assert (HealthStatus.HEALTHY, named("echo")) == (told.health, told.component)
+
+
+async def test_a_component_with_functions_of_its_own_sleeps_and_wakes_too(system: ActorSystem) -> None:
+    """A call is a message like any other; without `health` its health is unknown, and with that nothing is wrong."""
+    check = HealthCheck(interval=SOON / 4, failures=1)
+    plugin = await load(system, "plugin", "plugin", imports={KV: Kv()}, health=check)
+    for _ in range(3):
+        assert "Hello, Ada!" == await plugin["my:app/api"].greet("Ada")
+        await until_asleep(plugin)
+    statistics = plugin.statistics()
+    assert statistics.health in {None, HealthStatus.UNKNOWN}
+    assert 0 == statistics.crashes
 
 
 async def test_a_tree_has_sleeping_components(system: ActorSystem) -> None:
