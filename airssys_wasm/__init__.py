@@ -29,6 +29,8 @@ from airssys_wasm.core.calls import blocking as blocking
 from airssys_wasm.core.config import ComponentConfig as ComponentConfig
 from airssys_wasm.core.config import Execution as Execution
 from airssys_wasm.core.config import Restart as Restart
+from airssys_wasm.core.deadlocks import AskDeadlock as AskDeadlock
+from airssys_wasm.core.deadlocks import RoomDeadlock as RoomDeadlock
 from airssys_wasm.core.errors import ActorStopped as ActorStopped
 from airssys_wasm.core.errors import AirssysError as AirssysError
 from airssys_wasm.core.errors import AlreadyLoaded as AlreadyLoaded
@@ -64,6 +66,8 @@ from airssys_wasm.core.health import HealthCheck as HealthCheck
 from airssys_wasm.core.ids import ComponentHandle as ComponentHandle
 from airssys_wasm.core.ids import ComponentId as ComponentId
 from airssys_wasm.core.limits import Limits as Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy as MailboxPolicy
+from airssys_wasm.core.mailboxes import MailboxRule as MailboxRule
 from airssys_wasm.core.messages import ComponentMessage as ComponentMessage
 from airssys_wasm.core.messages import MessageMetadata as MessageMetadata
 from airssys_wasm.core.messages import MessagePayload as MessagePayload
@@ -76,6 +80,7 @@ from airssys_wasm.core.observations import Event as Event
 from airssys_wasm.core.observations import EventKind as EventKind
 from airssys_wasm.core.observations import MailboxStatistics as MailboxStatistics
 from airssys_wasm.core.observations import SystemStatistics as SystemStatistics
+from airssys_wasm.core.observations import Wait as Wait
 from airssys_wasm.core.ports import ComponentMetadata as ComponentMetadata
 from airssys_wasm.core.ports import HealthStatus as HealthStatus
 from airssys_wasm.core.ports import HostState as HostState
@@ -111,6 +116,7 @@ __all__ = [
     "ActorSystem",
     "AirssysError",
     "AlreadyLoaded",
+    "AskDeadlock",
     "AuditEntry",
     "BadType",
     "BadValue",
@@ -161,6 +167,8 @@ __all__ = [
     "LinkBroken",
     "LoggingSink",
     "MailboxFull",
+    "MailboxPolicy",
+    "MailboxRule",
     "MailboxStatistics",
     "MemorySink",
     "MessageMetadata",
@@ -175,6 +183,7 @@ __all__ = [
     "RequestTimeout",
     "Restart",
     "RestartPolicy",
+    "RoomDeadlock",
     "Rule",
     "RuntimeEngine",
     "Some",
@@ -193,6 +202,7 @@ __all__ = [
     "Trap",
     "UpgradeFailed",
     "UpgradeUnderWay",
+    "Wait",
     "WasmtimeEngine",
     "blocking",
 ]

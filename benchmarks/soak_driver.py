@@ -52,6 +52,15 @@ REFUSALS = (
 RESTARTS = ("transient", "permanent", "temporary", "transient")
 CAPACITIES = (4, 16, 64, 1024)
 EXECUTIONS = ("auto", "auto", "thread", "loop")
+OUTCOMES = {
+    GuestError: "guest-error",
+    ComponentCrashed: "crashed",
+    ActorStopped: "stopped",
+    PayloadTooLarge: "too-large",
+    MailboxFull: "full",
+}
+MAILBOXES = ("wait", "wait", "wait", "reject", "drop-oldest", "drop-newest")
+"""But for latest-by-key, which gives up the order between keys."""
 
 
 @attrs.define(eq=False)
@@ -223,6 +232,7 @@ class Driver:
             execution=EXECUTIONS[index % 5 % len(EXECUTIONS)],
             passivate_after=IDLE if index % 3 == 0 else None,
             health=HealthCheck(interval=IDLE) if index % 4 == 0 else None,
+            mailbox=MAILBOXES[index % 11 % len(MAILBOXES)],
         )
         self.loads.append(handle)
         await self.system.subscribe(f"soak.t{index % TOPICS}", id_)
@@ -280,19 +290,9 @@ class Driver:
         self.trouble[name] = self.trouble.get(name, 0) + 1
 
     def _outcome(self, exc: Exception) -> str:
-        match exc:
-            case GuestError():
-                return "guest-error"
-            case ComponentCrashed():
-                return "crashed"
-            case ActorStopped():
-                return "stopped"
-            case RequestTimeout():
-                return exc.outcome
-            case PayloadTooLarge():
-                return "too-large"
-            case _:
-                return f"unexpected {type(exc).__name__}"
+        if isinstance(exc, RequestTimeout):
+            return exc.outcome
+        return OUTCOMES.get(type(exc), f"unexpected {type(exc).__name__}")
 
     def _is_counter(self, slot: Slot) -> bool:
         return self._is_counter_index(slot.index)

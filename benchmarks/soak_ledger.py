@@ -24,11 +24,15 @@ GOES_WITH = {
     "guest-error": {"err"},
     "crashed": {"crashed"},
     "stopped": {"actor-stopped", "interrupted"},
-    "withdrawn": {"withdrawn"},
-    "running": {"ok", "err", "crashed", "interrupted", "withdrawn", "actor-stopped"},
+    "withdrawn": {"expired"},
+    "full": {"mailbox-full", "dropped-oldest", "dropped-newest"},
+    "running": {"ok", "err", "crashed", "interrupted", "actor-stopped"},
     "interrupted": {"interrupted", "actor-stopped"},
     "too-large": {"payload-too-large"},
-    "cancelled": {"ok", "err", "crashed", "interrupted", "withdrawn", "actor-stopped"},
+    "cancelled": {
+        *("ok", "err", "crashed", "interrupted", "withdrawn", "actor-stopped"),
+        *("mailbox-full", "dropped-oldest", "dropped-newest", "expired"),
+    },
 }
 """What may have become of the message of an ask that ended so."""
 

@@ -21,6 +21,7 @@ However it ends, the guest is closed. The mailbox and the counters belong to the
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final, final
@@ -30,16 +31,18 @@ import anyio
 from airssys_wasm.actor import farewell, lost
 from airssys_wasm.actor.aside import Aside
 from airssys_wasm.actor.callbacks import Callbacks
-from airssys_wasm.actor.child import Child, ChildSpec, Order
+from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.handover import answered, hand_over
 from airssys_wasm.actor.health import UNHEALTHY
 from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.passivation import PASSIVATED, has_mail
 from airssys_wasm.actor.upkeep import Upkeep
 from airssys_wasm.core.calls import CallRefused
 from airssys_wasm.core.errors import GuestError, Interrupted
 from airssys_wasm.core.exits import ExitKind, ExitReason
+from airssys_wasm.core.observations import DeadLetterReason
 from airssys_wasm.core.ports import Clock, ComponentMetadata, Guest, GuestHost, HostState
 
 TURN_SECONDS: Final = 0.001
@@ -267,8 +270,10 @@ class ComponentActor:
         child = self._child
         if self._callbacks is None or not self._callbacks.is_due(envelope):
             return
-        self._current = envelope
-        envelope.started = True
+        if envelope.due != math.inf and envelope.due <= self._clock.time():
+            child.lose(envelope, DeadLetterReason.EXPIRED)
+            return
+        self._current, envelope.started = envelope, True
         try:
             answer = await hand_over(guest, envelope)
         except GuestError as exc:

@@ -4,8 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from airssys_wasm.actor import passivation
-from airssys_wasm.actor.child import Child, Order
+from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.lifecycle import LifecycleEvent
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.restarts import RestartWindow
 from airssys_wasm.core.errors import ActorStopped
 from airssys_wasm.core.observations import ActorState

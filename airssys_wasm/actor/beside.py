@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
-from airssys_wasm.actor.child import Child, Order
+from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.lifecycle import LifecycleEvent
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.restarts import RestartAfter, RestartWindow, plan
 from airssys_wasm.actor.upgrade import OnProbation, Upgrade
 from airssys_wasm.core.errors import AirssysError

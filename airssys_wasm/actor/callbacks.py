@@ -44,7 +44,7 @@ class Callbacks:
         """Take back an answer that waits; nothing when it has been delivered."""
         envelope = self._waiting.pop(correlation_id, None)
         if envelope is not None:
-            envelope.withdrawn = True
+            self.child.withdraw(envelope, DeadLetterReason.WITHDRAWN)
 
     def is_due(self, envelope: Envelope) -> bool:
         """Whether what came out of the mailbox is this instance's to handle; an answer then waits no longer.
@@ -53,9 +53,11 @@ class Callbacks:
         """
         if envelope.instance is self.state:
             self._waiting.pop(envelope.message.metadata.correlation_id or "", None)
-        if not envelope.withdrawn and envelope.instance in {None, self.state}:
+        if envelope.lost:
+            return False
+        if envelope.instance is None or envelope.instance is self.state:
             return True
-        other = None if envelope.withdrawn or envelope.instance is None else envelope.instance.take_callback
+        other = envelope.instance.take_callback
         if other is None or not other(envelope.message):
             self.child.lose(envelope, DeadLetterReason.REQUESTER_GONE)
         return False
@@ -68,7 +70,7 @@ class Callbacks:
         """The instance has the mailbox again."""
         held, self._held = self._held or [], None
         for envelope in held:
-            if not self._put(envelope):
+            if not envelope.lost and not self._put(envelope):
                 self.child.lose(envelope, DeadLetterReason.REQUESTER_GONE)
 
     def end(self) -> None:

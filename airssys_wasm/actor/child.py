@@ -2,7 +2,6 @@
 
 import math
 from collections import deque
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import attrs
@@ -11,6 +10,7 @@ from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
 from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.restarts import RestartPolicy, RestartWindow
 from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.actor.waiters import Waiters
@@ -20,11 +20,13 @@ from airssys_wasm.core.errors import (
     ActorStopped,
     AirssysError,
     ConfigError,
+    MailboxFull,
 )
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy
 from airssys_wasm.core.observations import (
     ActorState,
     ActorStatistics,
@@ -48,17 +50,6 @@ Shutdown = Literal["brutal", "infinite"] | float
 
 DEFAULT_SHUTDOWN: Final = 5.0
 """Seconds for the message in progress and the guest's `shutdown` together; OTP's default for a worker."""
-
-
-class Order(StrEnum):
-    """What an actor is told through the mailbox, ahead of all messages."""
-
-    STOP = "stop"
-    RESTART = "restart"
-    SLEEP = "sleep"
-    CHECK = "check"
-    STEP_ASIDE = "step-aside"
-    RETIRE = "retire"
 
 
 def check_shutdown(_instance: object, _attribute: object, value: Shutdown) -> None:
@@ -98,6 +89,7 @@ class ChildSpec:
     """Seconds without a message after which it gives up its instance until there is one; None: never."""
     room: Room | None = attrs.field(default=None, repr=False)
     """Where it gives its memory back while it sleeps, and asks for it again; None: there is always room."""
+    mailbox: MailboxPolicy = attrs.field(factory=MailboxPolicy)
     outbox: Outbox | None = attrs.field(default=None, repr=False)
     storage: Storage | None = attrs.field(default=None, repr=False)
     authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
@@ -112,16 +104,6 @@ class ChildSpec:
             storage=self.storage,
             authorise_storage=self.authorise_storage,
         )
-
-
-class Unobserved:
-    """An observer of a supervisor that nobody watches."""
-
-    def event(self, event: Event) -> None:
-        """Nobody is told."""
-
-    def dead_letter(self, letter: DeadLetter) -> None:
-        """Nobody is told."""
 
 
 @final
@@ -158,6 +140,7 @@ class Child:
     """Whether what waits in the mailbox is handled before it is stopped for good."""
     backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
     handled: int = attrs.field(default=0, init=False, repr=False)
+    dropped: int = attrs.field(default=0, init=False, repr=False)
     guest_errors: int = attrs.field(default=0, init=False, repr=False)
     crashes: int = attrs.field(default=0, init=False, repr=False)
     restarts: int = attrs.field(default=0, init=False, repr=False)
@@ -201,8 +184,9 @@ class Child:
 
     def open_mailbox(self) -> Mailbox[Order]:
         """Accept messages, for the first time or again."""
-        limits = self.spec.limits
-        self.mailbox = mailbox = Mailbox[Order](self.id, limits.mailbox_capacity, limits.mailbox_bytes)
+        spec, limits = self.spec, self.spec.limits
+        bounds = limits.mailbox_capacity, limits.mailbox_bytes
+        self.mailbox = mailbox = Mailbox[Order](self.id, *bounds, spec.mailbox, self._dropped)
         return mailbox
 
     def close_mailbox(self, reason: ExitReason) -> None:
@@ -216,10 +200,23 @@ class Child:
             self.lose(envelope, DeadLetterReason.ACTOR_STOPPED, error)
 
     def lose(self, envelope: Envelope, reason: DeadLetterReason, error: AirssysError | None = None) -> None:
-        """Report a message that was accepted and is not going to be handled."""
-        if envelope.withdrawn:
-            reason, error = DeadLetterReason.WITHDRAWN, None
-        self.observer.dead_letter(DeadLetter(self.id, envelope.message, reason, error))
+        """Report a message that is not going to be handled, once; it is never started from then on."""
+        if not envelope.lost:
+            envelope.lost = True
+            self.observer.dead_letter(DeadLetter(self.id, envelope.message, reason, error))
+
+    def withdraw(self, envelope: Envelope, reason: DeadLetterReason) -> None:
+        """Nobody waits for a message any more, or its time is over: unless it has started it never will."""
+        if not envelope.started:
+            self.mailbox.discard(envelope)
+            self.lose(envelope, reason)
+
+    def _dropped(self, envelope: Envelope, reason: DeadLetterReason) -> None:
+        """The mailbox's policy has dropped a message."""
+        self.dropped += 1
+        error = MailboxFull(self.id, envelope.message, rule=self.spec.mailbox.rule)
+        envelope.fail(error)
+        self.lose(envelope, reason, error)
 
     def move(self, event: LifecycleEvent) -> None:
         """Take a step of the lifecycle table."""
@@ -288,4 +285,5 @@ class Child:
             bad_answers=self.health.bad,
             passivations=self.passivations,
             revivals=self.revivals,
+            dropped=self.dropped,
         )

@@ -31,9 +31,10 @@ from anyio.abc import TaskGroup
 from airssys_wasm.actor import passivation
 from airssys_wasm.actor.actor import ComponentActor
 from airssys_wasm.actor.beside import Beside
-from airssys_wasm.actor.child import Child, ChildSpec, Order
+from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.lifecycle import LifecycleEvent, end_event
 from airssys_wasm.actor.lost import start_error
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, Sleep, plan
 from airssys_wasm.actor.tree_leaf import Leaf

@@ -1,38 +1,39 @@
 """How a message gets into a mailbox, and what its sender hears of it.
 
+What does not fit goes by the policy of the mailbox (`core/mailboxes.py`); where senders wait:
+
 | an ask whose time is over, or whose task is cancelled | it is | outcome |
 |---|---|---|
 | waits for room, or in the mailbox | withdrawn: it never runs | withdrawn |
 | is with the guest | left to its own deadline, its answer dropped | running |
 | is with the guest, `interrupt=True` | stopped together with the instance | interrupted |
-
-Asks are many and mostly end long before their time, so they have no timer of their own: those with the same timeout
-are due in the order in which they came, and share one.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, final
 
 import anyio
 import attrs
 
+from airssys_wasm.actor.asks import Asked, Lane
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.waits import AT_WORK, AtWork, Waits, at_work
 from airssys_wasm.core.calls import Invocation
+from airssys_wasm.core.deadlocks import AskDeadlock, RoomDeadlock
 from airssys_wasm.core.errors import (
     ActorStopped,
     ConfigError,
     DeliveryError,
     MailboxFull,
-    Outcome,
     PayloadTooLarge,
-    RequestTimeout,
 )
+from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.observations import DeadLetter, DeadLetterReason, Observer
-from airssys_wasm.core.ports import Clock, Timer
+from airssys_wasm.core.observations import DeadLetterReason, Observer
+from airssys_wasm.core.ports import Clock
 
 MOST_IDLE_LANES: Final = 64
 """Lanes without an ask that may wait for their timer: a caller whose every timeout differs does not leave one each."""
@@ -41,84 +42,9 @@ REFUSED: Final[Mapping[type[DeliveryError], DeadLetterReason]] = {
     ActorStopped: DeadLetterReason.ACTOR_STOPPED,
     MailboxFull: DeadLetterReason.MAILBOX_FULL,
     PayloadTooLarge: DeadLetterReason.PAYLOAD_TOO_LARGE,
+    AskDeadlock: DeadLetterReason.DEADLOCK,
+    RoomDeadlock: DeadLetterReason.DEADLOCK,
 }
-
-
-@final
-@attrs.define(eq=False, repr=False)
-class Asked:
-    """An ask under way: whom, what, and what is to happen when its time is over."""
-
-    child: Child
-    envelope: Envelope
-    reply: "asyncio.Future[Any]"
-    due: float
-    timeout: float | None
-    interrupt: bool
-    room: anyio.CancelScope | None = None
-    """Where it waits for room in the mailbox, while it does."""
-
-    def give_up(self) -> Outcome:
-        """Nobody waits for the answer any more."""
-        envelope = self.envelope
-        if not envelope.started:
-            if self.room is not None:
-                self.room.cancel()
-            else:
-                envelope.withdrawn = True
-            return "withdrawn"
-        actor = self.child.actor
-        if self.interrupt and actor is not None and actor.interrupt(envelope):
-            return "interrupted"
-        return "running"
-
-    def expire(self) -> None:
-        """End the ask with `RequestTimeout`, unless it has just ended."""
-        if not self.reply.done():
-            outcome, timeout = self.give_up(), self.timeout or 0.0
-            self.reply.set_exception(RequestTimeout(self.child.id, timeout, outcome, self.envelope.message))
-
-    def abandon(self) -> None:
-        """Its task was cancelled: give up, or drop what came at the same moment and nobody will look at."""
-        if self.reply.cancelled():
-            self.give_up()
-        elif self.reply.done():
-            self.reply.exception()
-        elif self.envelope.started:  # let in and begun before its task, which waited for room, could go on
-            self.reply.cancel()
-            self.give_up()
-
-
-@final
-@attrs.define(eq=False, repr=False)
-class Lane:
-    """The asks with one timeout. The first is due first, so one timer does for all, and moves on when it rings."""
-
-    clock: Clock
-    on_empty: Callable[[], object]
-    timer: Timer | None = attrs.field(default=None, init=False)
-    asks: dict[Asked, None] = attrs.field(factory=dict, init=False)
-
-    def ring_at(self, when: float) -> None:
-        """Look again at that time, before which no ask of this lane is due."""
-        self.timer = self.clock.call_at(when, self.ring)
-
-    def ring(self) -> None:
-        """End what is due and wait for the next one."""
-        now = self.clock.time()
-        for asked in list(self.asks):
-            if asked.due > now:
-                self.ring_at(asked.due)
-                return
-            del self.asks[asked]
-            asked.expire()
-        self.on_empty()
-
-    def close(self) -> None:
-        """Forget the timer, of a lane that has one."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.on_empty()
 
 
 @final
@@ -131,8 +57,10 @@ class Delivery:
     _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop, init=False)
     _lanes: dict[float, Lane] = attrs.field(factory=dict, init=False)
     _undated: Lane = attrs.field(init=False)
+    waits: Waits = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.waits = Waits(self.clock, self.observer)
         self._undated = Lane(self.clock, on_empty=lambda: None)
 
     async def ask(
@@ -162,117 +90,175 @@ class Delivery:
         Cancellation: as a timeout, without the exception.
         """
         reply: asyncio.Future[Any] = self._loop.create_future()
-        envelope = Envelope(message, reply, callback, invocation=invocation)
         if timeout is None or timeout == math.inf:
             lane, due = self._undated, math.inf
         else:
             lane, due = self._lanes.get(timeout) or self._open_lane(timeout), self.clock.time() + timeout
-        asked = Asked(child, envelope, reply, due, timeout, interrupt)
+        asked = Asked(
+            child, Envelope(message, reply, callback, due, invocation=invocation), reply, due, timeout, interrupt
+        )
+        handler = AT_WORK.get() and at_work()
         lane.asks[asked] = None
         try:
+            if handler is not None:
+                self._begin_wait(child, asked.envelope, handler, answer=True)
             if not self._accepted(asked):
-                await self._wait_for_room(asked)
+                await self._wait_for_room(asked, handler)
             return await reply
         except asyncio.CancelledError:
             asked.abandon()
             raise
         finally:
             lane.asks.pop(asked, None)
+            if handler is not None:
+                self.waits.end(asked.envelope)
             if not lane.asks and len(self._lanes) > MOST_IDLE_LANES:
                 lane.close()
 
-    async def tell(self, child: Child, message: ComponentMessage, wait: float | None) -> None:
-        """Put a message in; when there is no room wait for it as many seconds, None without limit.
+    async def tell(
+        self,
+        child: Child,
+        message: ComponentMessage,
+        wait: float | None,
+        *,
+        timeout: float | None = None,
+        guest: ComponentId | None = None,
+    ) -> None:
+        """Put a message in.
+
+        Args:
+            child: whose guest is to handle it.
+            message: what it gets.
+            wait: seconds to wait for room in the mailbox; None without limit.
+            timeout: seconds from now on after which it is not worth starting, room included; None without limit. One
+                that has not begun by then is a dead letter, found when its turn comes.
+            guest: the component that can do nothing else meanwhile; None: host code.
 
         Raises:
             DeliveryError: It was refused; carries the message.
 
         Cancellation: the message will not be handled, unless the guest has it already.
         """
-        await self.offer(child, Envelope(message), wait)
+        if timeout is None:
+            await self.offer(child, Envelope(message), wait, guest)
+        else:
+            envelope = Envelope(message, due=self._due(timeout))
+            await self.offer(child, envelope, timeout if wait is None else min(wait, timeout), guest)
 
-    async def offer(self, child: Child, envelope: Envelope, wait: float | None) -> None:
+    async def offer(
+        self, child: Child, envelope: Envelope, wait: float | None, guest: ComponentId | None = None
+    ) -> None:
         """Put an envelope in; see `tell`."""
-        message = envelope.message
         try:
             self._check_size(child, envelope)
-            await child.mailbox.offer(envelope, wait)
+            if child.mailbox.accepts(envelope):
+                return
+            if child.spec.mailbox.waits and (wait is None or wait > 0):
+                await self._offer_outside(child, envelope, wait, at_work() if guest is None else AtWork(guest))
+            else:
+                child.mailbox.offer_nowait(envelope)
         except DeliveryError as exc:
-            self._refused(child, message, exc)
-            raise
-        except asyncio.CancelledError:
-            self._withdrawn(child, envelope)
+            self._refused(child, envelope, exc)
             raise
 
-    def tell_nowait(self, child: Child, message: ComponentMessage) -> None:
-        """Put a message in now.
+    def tell_nowait(self, child: Child, message: ComponentMessage, timeout: float | None = None) -> None:
+        """Put a message in now; `timeout` as in `tell`.
 
         Raises:
             DeliveryError: It was refused, `MailboxFull` when there is no room; carries the message.
         """
-        envelope = Envelope(message)
+        self._offer_nowait(child, Envelope(message, due=self._due(timeout)))
+
+    def close(self) -> None:
+        """Forget all timers; asks that still wait are for the mailboxes to end, but for those found to be late."""
+        for lane in list(self._lanes.values()):
+            lane.expire_lost()
+            lane.close()
+
+    def _offer_nowait(self, child: Child, envelope: Envelope) -> None:
         try:
             self._check_size(child, envelope)
             child.mailbox.offer_nowait(envelope)
         except DeliveryError as exc:
-            self._refused(child, message, exc)
+            self._refused(child, envelope, exc)
             raise
 
-    def close(self) -> None:
-        """Forget all timers; asks that still wait are for the mailboxes to end."""
-        for lane in list(self._lanes.values()):
-            lane.close()
+    async def _offer_outside(self, child: Child, envelope: Envelope, wait: float | None, who: AtWork | None) -> None:
+        self._begin_wait(child, envelope, who)
+        try:
+            await child.mailbox.offer(envelope, wait)
+        except asyncio.CancelledError:
+            child.withdraw(envelope, DeadLetterReason.WITHDRAWN)
+            raise
+        finally:
+            self.waits.end(envelope)
+
+    def _begin_wait(self, child: Child, envelope: Envelope, who: AtWork | None, *, answer: bool = False) -> None:
+        """Raises AskDeadlock or RoomDeadlock, and the message is a dead letter, if it would never end."""
+        ring = self.waits.begin(child, envelope, who, answer=answer)
+        if ring:
+            error = (AskDeadlock if answer else RoomDeadlock)(child.id, ring, envelope.message)
+            self._refused(child, envelope, error)
+            raise error
 
     def _accepted(self, asked: Asked) -> bool:
         """Whether there was room for an ask."""
         child, envelope = asked.child, asked.envelope
         try:
             self._check_size(child, envelope)
+            if child.mailbox.accepts(envelope):
+                return True
+            if child.spec.mailbox.waits:
+                return False
             child.mailbox.offer_nowait(envelope)
-        except MailboxFull:
-            return False
         except DeliveryError as exc:
-            self._refused(child, envelope.message, exc)
+            self._refused(child, envelope, exc)
             raise
         return True
 
-    async def _wait_for_room(self, asked: Asked) -> None:
+    async def _wait_for_room(self, asked: Asked, handler: AtWork | None) -> None:
         """Wait behind earlier senders; returns also when the ask has expired, its reply then says so."""
         envelope = asked.envelope
+        if handler is None:
+            self.waits.begin(asked.child, envelope, None)
         with anyio.CancelScope() as asked.room:
             try:
                 await asked.child.mailbox.offer(envelope, None)
             except ActorStopped as exc:
-                self._refused(asked.child, envelope.message, exc)
-                asked.abandon()  # it may have expired at the same moment: it ends once
-                raise
+                if not asked.reply.done():  # else it has expired at the same moment, and ends so
+                    self._refused(asked.child, envelope, exc)
+                    raise
             except asyncio.CancelledError:
-                self._withdrawn(asked.child, envelope)
+                asked.child.withdraw(envelope, DeadLetterReason.WITHDRAWN)
                 raise
+            finally:
+                if handler is None:
+                    self.waits.end(envelope)
         asked.room = None
-        if asked.reply.done() and not envelope.started:
-            envelope.withdrawn = True
+        if envelope.lost:  # it expired in the turn in which it was let in
+            asked.child.mailbox.discard(envelope)
 
     def _open_lane(self, timeout: float) -> Lane:
-        if not isinstance(timeout, int | float) or not timeout >= 0:
-            raise ConfigError("timeout", timeout, "is not a number of seconds")
         lane = Lane(self.clock, lambda: self._lanes.pop(timeout, None))
-        try:
-            lane.ring_at(self.clock.time() + timeout)
-        except OverflowError:  # an int that no float can hold
-            raise ConfigError("timeout", timeout, "is not a number of seconds") from None
+        lane.ring_at(self._due(timeout))
         self._lanes[timeout] = lane
         return lane
+
+    def _due(self, timeout: float | None) -> float:
+        """When so many seconds have passed; raises ConfigError for what is no number of seconds."""
+        if timeout is None:
+            return math.inf
+        if not isinstance(timeout, int | float) or not timeout >= 0:
+            raise ConfigError("timeout", timeout, "is not a number of seconds")
+        try:
+            return self.clock.time() + timeout
+        except OverflowError:  # an int that no float can hold
+            raise ConfigError("timeout", timeout, "is not a number of seconds") from None
 
     def _check_size(self, child: Child, envelope: Envelope) -> None:
         size, most = envelope.size, child.spec.limits.max_payload_bytes
         if size > most:
             raise PayloadTooLarge(child.id, size, most, envelope.message)
 
-    def _refused(self, child: Child, message: ComponentMessage, error: DeliveryError) -> None:
-        self.observer.dead_letter(DeadLetter(child.id, message, REFUSED[type(error)], error))
-
-    def _withdrawn(self, child: Child, envelope: Envelope) -> None:
-        """Report a message whose sender was cancelled; one that was in by then is for the actor to report."""
-        if not (envelope.withdrawn or envelope.started):
-            child.lose(envelope, DeadLetterReason.WITHDRAWN)
+    def _refused(self, child: Child, envelope: Envelope, error: DeliveryError) -> None:
+        child.lose(envelope, REFUSED[type(error)], error)

@@ -38,11 +38,11 @@ class HandleOutbox(Protocol):
         """Have a function called and wait for the answer."""
         ...
 
-    async def tell(self, child: "Child", payload: "Payload", content_type: str | None) -> None:
+    async def tell(self, child: "Child", payload: "Payload", content_type: str | None, timeout: float | None) -> None:
         """Put a message in, waiting for room."""
         ...
 
-    def tell_nowait(self, child: "Child", payload: "Payload", content_type: str | None) -> None:
+    def tell_nowait(self, child: "Child", payload: "Payload", content_type: str | None, timeout: float | None) -> None:
         """Put a message in now."""
         ...
 
@@ -115,6 +115,7 @@ class ActorHandle:
             GuestError: The guest answered err.
             ComponentCrashed: It crashed on this message; the cause says of what.
             RequestTimeout: `outcome` says what has become of the message.
+            MailboxFull: Its mailbox's policy refused the message, or dropped it later.
             ActorStopped: It was stopped or interrupted before it answered, or has failed.
             PayloadTooLarge: The payload is over the component's limit.
             ConfigError: The content type is reserved, or the timeout is not a number of seconds.
@@ -125,28 +126,35 @@ class ActorHandle:
             self._child, payload, timeout, check_content_type(content_type), interrupt=interrupt
         )
 
-    async def tell(self, payload: "Payload", *, content_type: str | None = None) -> None:
+    async def tell(self, payload: "Payload", *, timeout: float | None = None, content_type: str | None = None) -> None:
         """Send a message without waiting for an answer, but for room in the mailbox.
 
+        Args:
+            payload: any bytes.
+            timeout: seconds after which the message is not worth handling, waiting for room included; None: never.
+                One that has not begun by then is not run: it is a dead letter, `expired`, when its turn comes.
+            content_type: what the guest is told of the payload's format.
+
         Raises:
+            MailboxFull: There was no room in time, or the mailbox's policy is to reject.
             ActorStopped: It is gone or has failed.
             PayloadTooLarge: The payload is over the component's limit.
-            ConfigError: The content type is reserved.
+            ConfigError: The content type is reserved, or the timeout is not a number of seconds.
 
         Cancellation: the message will not be handled, unless it has started.
         """
-        await self._outbox.tell(self._child, payload, check_content_type(content_type))
+        await self._outbox.tell(self._child, payload, check_content_type(content_type), timeout)
 
-    def tell_nowait(self, payload: "Payload", *, content_type: str | None = None) -> None:
-        """Send a message if there is room for it now.
+    def tell_nowait(self, payload: "Payload", *, timeout: float | None = None, content_type: str | None = None) -> None:
+        """Send a message if there is room for it now; `timeout` as in `tell`.
 
         Raises:
             MailboxFull: There is not.
             ActorStopped: It is gone or has failed.
             PayloadTooLarge: The payload is over the component's limit.
-            ConfigError: The content type is reserved.
+            ConfigError: The content type is reserved, or the timeout is not a number of seconds.
         """
-        self._outbox.tell_nowait(self._child, payload, check_content_type(content_type))
+        self._outbox.tell_nowait(self._child, payload, check_content_type(content_type), timeout)
 
     async def call(
         self,

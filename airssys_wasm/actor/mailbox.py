@@ -2,25 +2,27 @@
 
 import asyncio
 import math
-from collections import OrderedDict, deque
-from typing import Generic, TypeVar, final
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar, final
 
 import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from airssys_wasm.actor.doorstep import Doorstep
 from airssys_wasm.actor.envelope import Envelope
+from airssys_wasm.actor.shelves import Latest, Oldest
 from airssys_wasm.core.errors import ActorStopped, MailboxFull
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.observations import MailboxStatistics
+from airssys_wasm.core.mailboxes import MailboxPolicy, MailboxRule
+from airssys_wasm.core.observations import DeadLetterReason, MailboxStatistics
 
 Signal = TypeVar("Signal")
 
-
-def _refuse(room: "asyncio.Future[bool]") -> None:
-    if not room.done():
-        room.set_result(False)
+MOST_EMPTY_PLACES: Final = 64
+"""Places of messages that are gone: once there are more, and more than messages, they are cleared away."""
 
 
 @final
@@ -36,6 +38,7 @@ class Mailbox(Generic[Signal]):
     | fits | fewer than `capacity` messages wait, and with it no more than `max_bytes` payload bytes |
     | fits always | nothing waits: one larger than `max_bytes` could otherwise never be delivered |
     | waits outside, first come first served | it does not fit, or others wait outside |
+    | is refused, dropped, or has others dropped | it does not fit, and the policy says so; `on_drop` is told which |
 
     Signals have room always. So have callbacks, which keep their place in the order: their number is bounded where
     requests are made, so that a full mailbox never keeps an answer out. `close` is not optional: an anyio channel that
@@ -45,50 +48,67 @@ class Mailbox(Generic[Signal]):
     component: ComponentId
     capacity: int
     max_bytes: int
+    policy: MailboxPolicy = attrs.field(factory=MailboxPolicy)
+    on_drop: Callable[[Envelope, DeadLetterReason], object] = attrs.field(default=lambda *_: None)
     _inlet: MemoryObjectSendStream[Envelope] = attrs.field(init=False)
     _outlet: MemoryObjectReceiveStream[Envelope] = attrs.field(init=False)
     _signals: deque[Signal] = attrs.field(factory=deque, init=False)
-    _senders: "OrderedDict[asyncio.Future[bool], Envelope]" = attrs.field(factory=OrderedDict, init=False)
+    _outside: Doorstep = attrs.field(init=False)
+    _shelf: Latest | Oldest | None = attrs.field(default=None, init=False)
     _waiting: int = attrs.field(default=0, init=False)
     _waiting_bytes: int = attrs.field(default=0, init=False)
     _callbacks: int = attrs.field(default=0, init=False)
+    _empty_places: int = attrs.field(default=0, init=False)
     _bell: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
     _closed: bool = attrs.field(default=False, init=False)
     _reason: ExitReason | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._inlet, self._outlet = anyio.create_memory_object_stream[Envelope](math.inf)
+        self._outside = Doorstep(self._fits, self._accept, self.discard)
+        if self.policy.key is not None:
+            self._shelf = Latest(self.policy.key)
+        elif self.policy.rule is MailboxRule.DROP_OLDEST:
+            self._shelf = Oldest()
 
     async def offer(self, envelope: Envelope, wait: float | None) -> None:
         """Put a message in, after those who came earlier; does not yield when there is room.
 
         Args:
             envelope: the message.
-            wait: seconds to wait for room, None without limit; 0 is `offer_nowait`.
+            wait: seconds to wait for room, None without limit; 0 is `offer_nowait`, and so is a policy without waiting.
 
         Raises:
             MailboxFull: There was no room in time.
             ActorStopped: The mailbox is closed, or was closed while waiting.
 
-        Cancellation: the message will not be handled. If it was not in yet it is not put in, and its room goes to the
-        next sender; if it was, and has not started, it is withdrawn.
+        Cancellation: the message is not in the mailbox, unless it has been taken. If it was not in yet, its room goes
+        to the next sender.
         """
-        if (wait is not None and wait <= 0) or self._has_room_for(envelope):
+        if self.accepts(envelope):
+            return
+        if (wait is not None and wait <= 0) or not self.policy.waits:
             self.offer_nowait(envelope)
-        elif not await self._queue(envelope, wait):
+        elif not await self._outside.wait(envelope, wait):
             error = self._stopped(envelope) if self._closed else MailboxFull(self.component, envelope.message)
             raise error
 
+    def accepts(self, envelope: Envelope) -> bool:
+        """Put a message in if it fits and nobody waits for room; raises ActorStopped when the mailbox is closed."""
+        if self._outside.rooms or (self._waiting and not self._fits(envelope)):
+            return False
+        self._accept(envelope)
+        return True
+
     def offer_nowait(self, envelope: Envelope) -> None:
-        """Put a message in now.
+        """Put a message in now, or do what the policy says of one that does not fit.
 
         Raises:
             MailboxFull: It does not fit, or earlier senders wait for room.
             ActorStopped: The mailbox is closed.
         """
-        if not self._has_room_for(envelope):
-            raise MailboxFull(self.component, envelope.message)
-        self._accept(envelope)
+        if not self.accepts(envelope) and self._made_room_for(envelope):
+            self._accept(envelope)
 
     def put_signal(self, signal: Signal) -> None:
         """Put a signal before all messages, behind earlier signals; ignored once the mailbox is closed."""
@@ -101,6 +121,7 @@ class Mailbox(Generic[Signal]):
         if self._closed:
             return False
         self._inlet.send_nowait(envelope)
+        envelope.inside = envelope.reserved = True
         self._callbacks += 1
         self._ring()
         return True
@@ -110,24 +131,47 @@ class Mailbox(Generic[Signal]):
         """Callbacks that have not been taken."""
         return self._callbacks
 
-    def take_nowait(self) -> Signal | Envelope | None:
-        """Take what is next, None when there is nothing; the room goes to senders that wait, as many as fit.
+    def keeps_out(self, envelope: Envelope) -> bool:
+        """Whether a message waits for room."""
+        return envelope in self._outside.rooms
 
-        Withdrawn messages come out like others: the actor drops them, and says so.
-        """
+    def take_nowait(self) -> Signal | Envelope | None:
+        """Take what is next, None when there is nothing; the room goes to senders that wait, as many as fit."""
         if self._signals:
             return self._signals.popleft()
         if not (self._waiting or self._callbacks):
             return None
         envelope = self._outlet.receive_nowait()
+        if self._shelf is not None or self._empty_places:
+            envelope = self._first_from(envelope)
+        envelope.inside = False
         if envelope.reserved:
             self._callbacks -= 1
             return envelope
         self._waiting -= 1
         self._waiting_bytes -= envelope.size
-        if self._senders:
-            self._admit()
+        if self._outside.rooms:
+            self._outside.admit()
         return envelope
+
+    def discard(self, envelope: Envelope) -> bool:
+        """Take a message out before its turn; its room goes to senders that wait. False when it is not in."""
+        if not envelope.inside:
+            return False
+        envelope.inside = False
+        self._empty_places += 1
+        if self._shelf is not None:
+            self._shelf.forget(envelope)
+        if envelope.reserved:
+            self._callbacks -= 1
+        else:
+            self._waiting -= 1
+            self._waiting_bytes -= envelope.size
+        if self._empty_places > max(MOST_EMPTY_PLACES, self._waiting + self._callbacks):
+            self._clear_away()
+        if self._outside.rooms:
+            self._outside.admit()
+        return True
 
     async def wait(self) -> None:
         """Return as soon as there is something to take, at once if there is; one task at a time.
@@ -157,14 +201,14 @@ class Mailbox(Generic[Signal]):
         """
         if self._closed:
             return []
-        left = [self._outlet.receive_nowait() for _ in range(self._waiting + self._callbacks)]
+        left = self._all()
+        for envelope in left:
+            envelope.inside = False
         self._inlet.close()
         self._outlet.close()
         self._closed, self._reason = True, reason
         self._waiting = self._waiting_bytes = self._callbacks = 0
-        for room in self._senders:
-            _refuse(room)
-        self._senders.clear()
+        self._outside.refuse_all()
         self._ring()
         return left
 
@@ -175,24 +219,78 @@ class Mailbox(Generic[Signal]):
             waiting_bytes=self._waiting_bytes,
             capacity=self.capacity,
             capacity_bytes=self.max_bytes,
-            senders_waiting=len(self._senders),
+            senders_waiting=len(self._outside.rooms),
         )
 
-    def _has_room_for(self, envelope: Envelope) -> bool:
-        return not self._senders and self._fits(envelope)
-
     def _fits(self, envelope: Envelope) -> bool:
-        waiting = self._waiting
-        return not waiting or (waiting < self.capacity and self._waiting_bytes + envelope.size <= self.max_bytes)
+        waiting, used = self._waiting, self._waiting_bytes
+        if not waiting or (waiting < self.capacity and used + envelope.size <= self.max_bytes):
+            return True
+        older = None if self._shelf is None else self._shelf.replaced_by(envelope)
+        return older is not None and (waiting == 1 or used - older.size + envelope.size <= self.max_bytes)
+
+    def _made_room_for(self, envelope: Envelope) -> bool:
+        """By the policy, for a message that does not fit: whether it goes in after all."""
+        if self.policy.waits or (self.policy.rule is MailboxRule.REJECT and not envelope.exempt):
+            raise MailboxFull(self.component, envelope.message)
+        if envelope.exempt:
+            self.put_callback(envelope)
+            return False
+        if self._shelf is None:
+            self.on_drop(envelope, DeadLetterReason.DROPPED_NEWEST)
+            return False
+        while not self._fits(envelope) and (oldest := self._shelf.oldest()) is not None:
+            self.discard(oldest)
+            self.on_drop(oldest, DeadLetterReason.DROPPED_OLDEST)
+        return True
 
     def _accept(self, envelope: Envelope) -> None:
+        if self._shelf is not None and not self._closed:
+            older = self._shelf.put(envelope)
+            if older is not None:
+                self._replace(older, envelope)
+                return
         try:
             self._inlet.send_nowait(envelope)
         except anyio.ClosedResourceError:
             raise self._stopped(envelope) from None
+        envelope.inside = True
         self._waiting += 1
         self._waiting_bytes += envelope.size
-        self._ring()
+        if self._bell is not None:
+            self._ring()
+
+    def _replace(self, older: Envelope, newer: Envelope) -> None:
+        older.inside, newer.inside = False, True
+        self._waiting_bytes += newer.size - older.size
+        self.on_drop(older, DeadLetterReason.SUPERSEDED)
+
+    def _first_from(self, place: Envelope) -> Envelope:
+        """The first message, from this place on, which has just come out of the channel; there is one."""
+        while True:
+            envelope = place if self._shelf is None else self._shelf.take(place)
+            if envelope.inside:
+                return envelope
+            self._empty_places -= 1
+            place = self._outlet.receive_nowait()
+
+    def _all(self) -> list[Envelope]:
+        """Take every message out of the channel, and its empty places."""
+        count = self._waiting + self._callbacks
+        messages = [self._first_from(self._outlet.receive_nowait()) for _ in range(count)]
+        for _ in range(self._empty_places):
+            place = self._outlet.receive_nowait()
+            if self._shelf is not None:
+                self._shelf.take(place)
+        self._empty_places = 0
+        return messages
+
+    def _clear_away(self) -> None:
+        """Leave no empty place."""
+        for envelope in self._all():
+            if self._shelf is not None:
+                self._shelf.put(envelope)
+            self._inlet.send_nowait(envelope)
 
     def _stopped(self, envelope: Envelope) -> ActorStopped:
         return ActorStopped(self.component, self._reason, envelope.message)
@@ -200,35 +298,3 @@ class Mailbox(Generic[Signal]):
     def _ring(self) -> None:
         if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
-
-    async def _queue(self, envelope: Envelope, wait: float | None) -> bool:
-        """Wait outside; True when the message is in."""
-        loop = asyncio.get_running_loop()
-        room: asyncio.Future[bool] = loop.create_future()
-        self._senders[room] = envelope
-        timer = None if wait is None else loop.call_later(wait, _refuse, room)
-        try:
-            return await room
-        except asyncio.CancelledError:
-            let_in = room.done() and not room.cancelled() and room.result()
-            if let_in and not envelope.started:
-                envelope.withdrawn = True  # an anyio channel gives nothing back; the actor drops it
-            raise
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if self._senders.pop(room, None) is not None:
-                self._admit()
-
-    def _admit(self) -> None:
-        """Let in who waits outside, in order, as many as fit; who has given up is passed over."""
-        while self._senders:
-            room, envelope = next(iter(self._senders.items()))
-            if room.done():
-                del self._senders[room]
-            elif self._fits(envelope):
-                del self._senders[room]
-                self._accept(envelope)
-                room.set_result(True)
-            else:
-                return

@@ -29,8 +29,9 @@ from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.observations import ActorState, MailboxStatistics
 
 if TYPE_CHECKING:
-    from airssys_wasm.actor.child import Child, Order
+    from airssys_wasm.actor.child import Child
     from airssys_wasm.actor.children import Children
+    from airssys_wasm.actor.orders import Order
 
 PASSIVATED: Final = ExitReason(ExitKind.PASSIVATED, "idle")
 WANTED: Final = ExitReason(ExitKind.INTERRUPTED, "wanted while it fell asleep")
@@ -58,6 +59,18 @@ class AsleepMailbox:
     def put_callback(self, envelope: Envelope) -> bool:
         """As of the mailbox that it opens."""
         return self._wake().put_callback(envelope)
+
+    def accepts(self, envelope: Envelope) -> bool:
+        """As of the mailbox that it opens, which has room for it."""
+        return self._wake().accepts(envelope)
+
+    def keeps_out(self, _envelope: Envelope) -> bool:
+        """Nobody."""
+        return False
+
+    def discard(self, _envelope: Envelope) -> bool:
+        """Nothing is in."""
+        return False
 
     @property
     def callbacks_waiting(self) -> int:

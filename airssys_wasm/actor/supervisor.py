@@ -22,7 +22,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from airssys_wasm.actor import anew, passivation
-from airssys_wasm.actor.child import Child, ChildSpec, Unobserved
+from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.children import ABANDONED, UNLOADED, Children
 from airssys_wasm.actor.delivery import Delivery
 from airssys_wasm.actor.links import Links
@@ -36,7 +36,7 @@ from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
-from airssys_wasm.core.observations import ActorState, Observer
+from airssys_wasm.core.observations import ActorState, Observer, Unobserved
 from airssys_wasm.core.ports import Clock, GuestHost
 
 CLOSING: Final = ExitReason(ExitKind.STOPPED, "its supervisor is closing")

@@ -12,9 +12,10 @@ from typing import Final, final
 import attrs
 
 from airssys_wasm.actor import health
-from airssys_wasm.actor.child import Child, Order
+from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.mailbox import Mailbox
+from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.passivation import has_mail
 from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.health import HealthCheck

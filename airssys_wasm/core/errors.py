@@ -242,11 +242,11 @@ class ActorStopped(DeliveryError):
 
 
 class MailboxFull(DeliveryError):
-    """No room for the message by count or by bytes."""
+    """No room for the message by count or by bytes; or its mailbox's policy, `rule`, dropped it for another one."""
 
-    def __init__(self, component: "ComponentId", message: "ComponentMessage | None" = None) -> None:
-        super().__init__(f"the mailbox of {component} is full", message)
-        self.component = component
+    def __init__(self, component: "ComponentId", message: "ComponentMessage | None" = None, *, rule: str = "") -> None:
+        super().__init__(f"the mailbox of {component} is full" + (f"; its policy is {rule}" if rule else ""), message)
+        self.component, self.rule = component, rule
 
 
 class TargetNotFound(DeliveryError, LookupError):

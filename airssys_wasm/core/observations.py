@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     HEALTH = "health"
     UPGRADED = "upgraded"
     ROLLED_BACK = "rolled-back"
+    DEADLOCK = "deadlock"
 
 
 @attrs.frozen
@@ -58,7 +59,8 @@ class Event:
     `attempt` counts the restarts inside the window, `delay` is the back-off in seconds; both 0 unless restarting.
     `reason` is None for started, revived and upgraded. `supervisor` is the one that gave up, with those above it as in
     `app/workers`; `digest` is that of the binary that serves after an upgrade or a rollback, `version` what it says of
-    itself; empty for the other kinds. `health` is the new answer; None for the other kinds.
+    itself; empty for the other kinds. `health` is the new answer; None for the other kinds. `ring` is,
+    of a deadlock, who waits for whom, from the component round to itself.
     """
 
     kind: EventKind
@@ -70,6 +72,7 @@ class Event:
     health: "HealthStatus | None" = None
     digest: str = ""
     version: str = ""
+    ring: tuple[ComponentId, ...] = ()
 
     @property
     def backtrace(self) -> str | None:
@@ -79,17 +82,38 @@ class Event:
 
 
 class DeadLetterReason(StrEnum):
-    """Why a message that was accepted, or offered, was not handled."""
+    """Why a message that was accepted, or offered, was not handled.
+
+    | reason | what happened |
+    |---|---|
+    | mailbox-full | it was refused: no room in time, or none at all under `reject` and from `*_nowait` |
+    | dropped-oldest, dropped-newest, superseded | it was dropped by the mailbox's policy |
+    | deadlock | it was refused: its sender would have waited for itself |
+    | too-many-requests | it was refused: its sender has `max_pending_requests` under way |
+    | expired | its time was over before it began |
+    | withdrawn | whoever sent it had gone before it began: cancelled, or the instance that asked had ended |
+    | requester-gone | the instance that asked is not there: it is its answer, or the request made in its name |
+    | target-not-found, denied, payload-too-large | it was refused on its way |
+    | actor-stopped | it was refused by, or waited in, the mailbox of a component that ended |
+    | crashed, interrupted | it was with the guest when that ended |
+    | guest-error | a pipeline's component answered err |
+    """
 
     ACTOR_STOPPED = "actor-stopped"
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
     GUEST_ERROR = "guest-error"
     MAILBOX_FULL = "mailbox-full"
+    DROPPED_OLDEST = "dropped-oldest"
+    DROPPED_NEWEST = "dropped-newest"
+    SUPERSEDED = "superseded"
+    DEADLOCK = "deadlock"
+    TOO_MANY_REQUESTS = "too-many-requests"
     TARGET_NOT_FOUND = "target-not-found"
     PAYLOAD_TOO_LARGE = "payload-too-large"
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
     REQUESTER_GONE = "requester-gone"
     NOT_EXPORTED = "not-exported"
 
@@ -122,7 +146,7 @@ class ActorStatistics:
     `handled` counts messages answered with ok, `guest_errors` those answered with err, `crashes` those that ended the
     instance. `guest_time` is time inside guest code, host waits excluded; `fuel` is what calls that have
     ended took of wasmtime's fuel, 0 without `Limits.max_fuel`. `ready` says whether it has an instance that has
-    initialized; one that sleeps has none.
+    initialized; one that sleeps has none. `dropped` counts messages that its mailbox's policy dropped.
     """
 
     id: ComponentId
@@ -149,6 +173,7 @@ class ActorStatistics:
     """SHA-256 of the binary that the next start uses, in hexadecimal; empty for host code."""
     upgrades: int = 0
     rollbacks: int = 0
+    dropped: int = 0
 
 
 @attrs.frozen
@@ -163,8 +188,20 @@ class SystemStatistics:
     late_answers: int
     """Answers that came after their request had ended."""
     dropped_requests: int
-    """Requests and callbacks whose requester had ended."""
+    """Requests whose requester had ended; answers that come later are late."""
     abandoned_threads: int
+    deadlocks: int = 0
+    """Waits that would have closed a ring of components that wait for each other."""
+
+
+@attrs.frozen
+class Wait:
+    """Somebody who waits for room in a mailbox, or a served handler that waits for an answer; `seconds` so far."""
+
+    waiter: ComponentId
+    target: ComponentId
+    what: Literal["room", "answer"]
+    seconds: float
 
 
 @attrs.frozen
@@ -197,3 +234,13 @@ class Observer(Protocol):
     def dead_letter(self, letter: DeadLetter) -> None:
         """A message was not handled."""
         ...
+
+
+class Unobserved:
+    """An observer of a supervisor that nobody watches."""
+
+    def event(self, event: Event) -> None:
+        """Nobody is told."""
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """Nobody is told."""

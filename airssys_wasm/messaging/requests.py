@@ -9,6 +9,8 @@
 | none | `application/x.airssys.none` | empty |
 | anything else | `application/x.airssys.error+json` | {"error": case of wasm-error, "detail": text} |
 
+What a mailbox's policy drops ends as resource-limit-exceeded.
+
 A request belongs to the instance that made it (its `HostState`). When that ends, its requests and the callbacks that
 wait for it are dropped and counted, and so are answers that come after the end of their request.
 """
@@ -42,6 +44,7 @@ from airssys_wasm.core.messages import (
     MessageMetadata,
     MessagePayload,
 )
+from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
 from airssys_wasm.core.ports import HostState, Timer
 from airssys_wasm.messaging.correlation import Pending, PendingRequests
 
@@ -80,6 +83,8 @@ def _case_of(target: ComponentId, error: BaseException) -> tuple[str, str]:
             return error.case, error.text
         case ComponentCrashed(__cause__=PayloadTooLarge()):
             return "resource-limit-exceeded", f"the answer of {target} is over its limit"
+        case MailboxFull():
+            return "resource-limit-exceeded", f"the mailbox of {target} was full; the message was dropped"
         case ActorStopped():
             return "component-not-found", f"{target} has stopped"
         case _:
@@ -101,9 +106,9 @@ class Requests:
     late_answers: int = attrs.field(default=0, init=False)
     """Answers that came after their request had ended."""
     dropped: int = attrs.field(default=0, init=False)
-    """Requests and callbacks whose instance had ended."""
+    """Requests whose instance had ended."""
     _table: PendingRequests = attrs.field(factory=PendingRequests, init=False)
-    _envelopes: dict[str, Envelope] = attrs.field(factory=dict, init=False)
+    _under_way: dict[str, tuple[Child, Envelope]] = attrs.field(factory=dict, init=False)
     _timer: Timer | None = attrs.field(default=None, init=False)
     _rings_at: float | None = attrs.field(default=None, init=False)
 
@@ -111,7 +116,14 @@ class Requests:
         return len(self._table)
 
     async def make(
-        self, requester: HostState, child: Child, message: ComponentMessage, timeout: float, wait: float
+        self,
+        requester: HostState,
+        child: Child,
+        message: ComponentMessage,
+        timeout: float,
+        wait: float,
+        *,
+        guest: ComponentId | None = None,
     ) -> None:
         """Register a request and offer its message; what is not accepted is not registered either.
 
@@ -121,6 +133,7 @@ class Requests:
             message: what it gets; its correlation id names the request.
             timeout: seconds until the callback says timeout; 0 at once.
             wait: seconds to wait for room in the target's mailbox, no longer than the timeout.
+            guest: the requester, if it can do nothing else meanwhile; None: host code waits.
 
         Raises:
             MailboxFull: The requester has `Limits.max_pending_requests` requests or callbacks waiting, or there was
@@ -130,30 +143,31 @@ class Requests:
         Cancellation: the request is taken back.
         """
         correlation_id = message.metadata.correlation_id or ""
-        self._check_room(requester, message)
+        self._check_room(requester, child, message)
         reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         reply.add_done_callback(partial(self._answered, correlation_id))
-        envelope = self._envelopes[correlation_id] = Envelope(message, reply)
         due = self.delivery.clock.time() + timeout
+        envelope = Envelope(message, reply, due=due)
+        self._under_way[correlation_id] = child, envelope
         self._table.open(Pending(correlation_id, requester, child.id, due))
         self._set_timer()
         try:
-            await self.delivery.offer(child, envelope, min(wait, timeout))
+            await self.delivery.offer(child, envelope, min(wait, timeout), guest)
         except BaseException as exc:
             pending = self._table.resolve(correlation_id)
             if pending is None and isinstance(exc, DeliveryError):
                 return  # it expired while it waited for room: its callback is on the way, and there is only one answer
-            self._end(pending)
+            self._end(pending, DeadLetterReason.WITHDRAWN)
             raise
 
     def cancel(self, requester: HostState, correlation_id: str) -> None:
         """Forget a request of this instance; its answer is dropped, also where it waits in the mailbox already.
 
-        The message is handled all the same.
+        A message that has not begun never will; one that has is finished.
         """
         pending = self._table.cancel(correlation_id, requester)
         if pending is not None:
-            self._envelopes.pop(correlation_id, None)
+            self._end(pending, DeadLetterReason.WITHDRAWN)
         elif requester.drop_callback is not None:
             requester.drop_callback(correlation_id)
 
@@ -165,18 +179,20 @@ class Requests:
         """An instance has ended: drop its requests."""
         for pending in self._table.forget(requester):
             self.dropped += 1
-            self._end(pending)
+            self._end(pending, DeadLetterReason.WITHDRAWN)
         self._set_timer()
 
-    def _check_room(self, requester: HostState, message: ComponentMessage) -> None:
+    def _check_room(self, requester: HostState, target: Child, message: ComponentMessage) -> None:
         """Each request has a place for its callback from the start, so that a callback never finds a full mailbox."""
         child = self.registry.get(requester.component_id)
         taken = self._table.count(requester) + (child.mailbox.callbacks_waiting if child is not None else 0)
         if taken >= requester.limits.max_pending_requests:
-            raise MailboxFull(requester.component_id, message)
+            error = MailboxFull(requester.component_id, message)
+            target.lose(Envelope(message), DeadLetterReason.TOO_MANY_REQUESTS, error)
+            raise error
 
     def _answered(self, correlation_id: str, reply: "asyncio.Future[bytes | None]") -> None:
-        self._envelopes.pop(correlation_id, None)
+        self._under_way.pop(correlation_id, None)
         pending = self._table.resolve(correlation_id)
         if pending is None:
             self.late_answers += 1
@@ -187,15 +203,16 @@ class Requests:
     def _expired(self) -> None:
         self._timer = self._rings_at = None
         for pending in self._table.expire(self.delivery.clock.time()):
-            self._end(pending)
+            self._end(pending, DeadLetterReason.EXPIRED)
             self._call_back(pending, failure("timeout", f"{pending.target} did not answer in time"))
         self._set_timer()
 
-    def _end(self, pending: Pending | None) -> None:
+    def _end(self, pending: Pending | None, reason: DeadLetterReason) -> None:
         """Nobody waits for the answer any more: a message that has not started never will."""
-        envelope = self._envelopes.pop(pending.correlation_id, None) if pending is not None else None
-        if envelope is not None and not envelope.started:
-            envelope.withdrawn = True
+        under_way = self._under_way.pop(pending.correlation_id, None) if pending is not None else None
+        if under_way is not None:
+            child, envelope = under_way
+            child.withdraw(envelope, reason)
 
     def _call_back(self, pending: Pending, answer: Answer) -> None:
         """Put the callback into the requester's mailbox, if the instance that asked is still there."""
@@ -203,9 +220,10 @@ class Requests:
         now_ms = time.time_ns() // 1_000_000
         metadata = MessageMetadata(pending.correlation_id, pending.target, now_ms, content_type)
         message = ComponentMessage(pending.target, MessagePayload(payload), metadata)
-        take = pending.requester.take_callback
-        if take is None or not take(message):
-            self.dropped += 1
+        requester = pending.requester
+        if requester.take_callback is None or not requester.take_callback(message):
+            letter = DeadLetter(requester.component_id, message, DeadLetterReason.REQUESTER_GONE)
+            self.delivery.observer.dead_letter(letter)
 
     def _set_timer(self) -> None:
         """One timer for all requests, moved when an earlier one is due."""

@@ -19,7 +19,7 @@ from airssys_wasm.actor.delivery import Delivery
 from airssys_wasm.actor.health import health_of
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.core.calls import Invocation
-from airssys_wasm.core.errors import CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
+from airssys_wasm.core.errors import AirssysError, CapabilityDenied, DeliveryError, PolicyViolation, TargetNotFound
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.messages import (
     CONTENT_TYPE_CALL,
@@ -71,13 +71,13 @@ class Router:
         message = self._stamped(self.host, _EMPTY, content_type)
         return self.delivery.ask(child, message, timeout, interrupt=interrupt, invocation=invocation)
 
-    async def tell(self, child: Child, payload: Payload, content_type: str | None) -> None:
+    async def tell(self, child: Child, payload: Payload, content_type: str | None, timeout: float | None) -> None:
         """Carry a message of host code, waiting for room."""
-        await self.delivery.tell(child, self._stamped(self.host, payload, content_type), None)
+        await self.delivery.tell(child, self._stamped(self.host, payload, content_type), None, timeout=timeout)
 
-    def tell_nowait(self, child: Child, payload: Payload, content_type: str | None) -> None:
+    def tell_nowait(self, child: Child, payload: Payload, content_type: str | None, timeout: float | None) -> None:
         """Carry a message of host code if there is room."""
-        self.delivery.tell_nowait(child, self._stamped(self.host, payload, content_type))
+        self.delivery.tell_nowait(child, self._stamped(self.host, payload, content_type), timeout)
 
     async def send(
         self,
@@ -88,6 +88,8 @@ class Router:
         wait: float | None,
         content_type: str | None = None,
         action: MessageAction = "send",
+        timeout: float | None = None,
+        by_host: bool = False,
     ) -> None:
         """Carry a message from one address to another.
 
@@ -98,6 +100,8 @@ class Router:
             wait: seconds to wait for room, None without limit; a message to oneself never waits.
             content_type: what the target is told of the payload's format.
             action: as what it has to be granted.
+            timeout: seconds after which it is not worth handling; None: never.
+            by_host: whether host code waits for room, and not the sender itself.
 
         Raises:
             DeliveryError: It was not accepted; its class says why, and it carries the message.
@@ -106,7 +110,8 @@ class Router:
         """
         message = self._stamped(sender, payload, content_type)
         child = self._resolved(message, action, target)
-        await self.delivery.tell(child, message, 0 if target == sender else wait)
+        guest = None if by_host else sender
+        await self.delivery.tell(child, message, 0 if target == sender else wait, timeout=timeout, guest=guest)
 
     async def request(
         self,
@@ -116,6 +121,7 @@ class Router:
         *,
         timeout: float,
         content_type: str | None = None,
+        by_host: bool = False,
     ) -> str:
         """Carry a request; its answer comes to the requester's `handle-callback`, if the same instance is still there.
 
@@ -125,6 +131,7 @@ class Router:
             payload: any bytes.
             timeout: seconds until the callback says timeout; 0 at once.
             content_type: what the target is told of the payload's format.
+            by_host: whether host code waits for room, and not the requester itself.
 
         Returns:
             The correlation id, which the callback carries.
@@ -139,8 +146,22 @@ class Router:
         message = ComponentMessage(sender, MessagePayload(as_bytes(payload)), metadata)
         child = self._resolved(message, "request", target)
         wait = 0 if target == sender else requester.limits.send_wait
-        await self.requests.make(requester, child, message, timeout, wait)
+        await self.requests.make(requester, child, message, timeout, wait, guest=None if by_host else sender)
         return correlation_id
+
+    def lose_request(
+        self,
+        requester: ComponentId,
+        target: ComponentId,
+        payload: Payload,
+        content_type: str | None,
+        error: AirssysError,
+    ) -> None:
+        """Report a request that host code was to make for a component that has no instance to make it."""
+        message = self._stamped(requester, payload, content_type)
+        if isinstance(error, DeliveryError):
+            error.message = message
+        self.observer.dead_letter(DeadLetter(target, message, DeadLetterReason.REQUESTER_GONE, error))
 
     def cancel_request(self, requester: HostState, correlation_id: str) -> None:
         """Forget a request of this instance; silent when it has ended, or never was this one's."""

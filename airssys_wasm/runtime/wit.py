@@ -130,8 +130,9 @@ MESSAGING_ERRORS: Final[dict[type[AirssysError], tuple[str, Callable[[Any], Any]
 
 
 def messaging_error(error: AirssysError) -> WitCase:
-    """The messaging-error for an error of ours; delivery-failed for one the table does not name."""
-    case, value = MESSAGING_ERRORS.get(type(error), ("delivery-failed", _text))
+    """The messaging-error for an error of ours or its parent; delivery-failed for one the table does not name."""
+    rows = (MESSAGING_ERRORS[cls] for cls in type(error).__mro__ if cls in MESSAGING_ERRORS)
+    case, value = next(rows, ("delivery-failed", _text))
     return (case, value(error) if value else None)
 
 

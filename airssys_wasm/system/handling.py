@@ -8,6 +8,7 @@ from typing import Any, Final, final
 import anyio
 import attrs
 
+from airssys_wasm.actor.waits import working
 from airssys_wasm.core.errors import GuestError, Interrupted
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.messages import ComponentMessage
@@ -39,7 +40,7 @@ class HandlerCall:
         Cancellation: the handler is cancelled, and has ended or was left behind.
         """
         loop = asyncio.get_running_loop()
-        task = loop.create_task(_handled(handler, message), name=f"{self.component} handler")
+        task = loop.create_task(_handled(self.component, handler, message), name=f"{self.component} handler")
         task.add_done_callback(self._end)
         timer = loop.call_later(seconds, self._end)
         ended = False
@@ -84,5 +85,8 @@ class HandlerCall:
             _log.error("%s: the handler does not end though it was cancelled; it is left behind", self.component)
 
 
-async def _handled(handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage) -> Any:
-    return await handler(message)
+async def _handled(
+    component: ComponentId, handler: Callable[[ComponentMessage], Awaitable[Any]], message: ComponentMessage
+) -> Any:
+    with working(component):
+        return await handler(message)

@@ -33,6 +33,7 @@ from airssys_wasm.security.learn import Learner
 from airssys_wasm.system.pipeline_channel import CAPACITY, Channel, Outlet
 from airssys_wasm.system.pipeline_io import Batch, Reader, StopPipe, Writer, framer_for, too_large, total_bytes
 from airssys_wasm.system.pipeline_ledger import Ledger
+from airssys_wasm.system.pipeline_overflow import channel_to
 from airssys_wasm.system.pipeline_plan import Plan
 from airssys_wasm.system.pipeline_spec import SourceSpec
 from airssys_wasm.system.pipeline_stage import Stage, load_all, system_for
@@ -95,7 +96,7 @@ class Pipeline:
                 sender = ComponentId(HOST_NAMESPACE, spec.name, "0")
                 self._ledger = ledger = Ledger(sender, spec.on_error, system.record_dead_letter)
                 with self._loading:
-                    await self._build(system)
+                    await self._build(system, ledger)
                     self._stop = stop
                 if self._stop is None:
                     self._cut_short = True
@@ -121,7 +122,7 @@ class Pipeline:
         errors = self._ledger.errors if self._ledger else 0
         return Progress(self._messages, self._bytes_read, self._total_bytes, errors)
 
-    async def _build(self, system: ActorSystem) -> None:
+    async def _build(self, system: ActorSystem, ledger: Ledger) -> None:
         """Load the components and lay the channels between them."""
         targets, spec = self.plan.targets, self.plan.spec
         producers = Counter(name for names in targets.values() for name in names)
@@ -129,7 +130,9 @@ class Pipeline:
         handles, self._trees = await load_all(system, self.plan)
         for component in self.plan.components:
             mine = handles[component.id]
-            self._stages[component.id] = Stage(component, mine, [Channel(producers[component.id]) for _ in mine])
+            losing = [functools.partial(ledger.overflow, handle.id, component.mailbox.rule) for handle in mine]
+            inboxes = [channel_to(component, producers[component.id], lose) for lose in losing]
+            self._stages[component.id] = Stage(component, mine, inboxes)
         for name, stage in self._stages.items():
             stage.outlets, stage.ends = self._outlets(name), self._ends(name)
 
@@ -279,6 +282,7 @@ class Pipeline:
             results=self._results,
             errors=ledger.errors,
             lost=ledger.lost,
+            dropped=ledger.dropped,
             dead_letters={reason: count for reason, count in letters.items() if count},
             seconds=seconds,
             stages=tuple(stages),

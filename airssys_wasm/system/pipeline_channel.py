@@ -16,8 +16,8 @@ from typing import Final, Protocol, final
 
 import attrs
 
+from airssys_wasm.core.keys import Key
 from airssys_wasm.core.limits import MIB
-from airssys_wasm.system.pipeline_key import Key
 
 CAPACITY: Final = 128
 """Messages between two stages: enough for bursts of 64 a task switch, few enough to finish after a signal to stop."""
@@ -26,7 +26,6 @@ CAPACITY_BYTES: Final = 4 * MIB
 """Bytes between two stages, plus at most one message."""
 
 
-@final
 @attrs.define(eq=False)
 class Channel:
     """A bounded queue with any number of producers and one consumer; it ends when each producer has closed."""
@@ -43,7 +42,7 @@ class Channel:
     def __len__(self) -> int:
         return len(self._items)
 
-    def put_nowait(self, payload: bytes) -> bool:
+    def offer(self, payload: bytes) -> bool:
         """Put a message; False when there is no room."""
         if len(self._items) >= self.capacity or self.size >= self.capacity_bytes:
             return False
@@ -52,6 +51,10 @@ class Channel:
         if self._consumer is not None and (len(self._items) >= self._enough or self._half_full()):
             self._ring()
         return True
+
+    def put_nowait(self, payload: bytes) -> bool:
+        """Put a message, or be rid of it in another way; False when it has to wait for room."""
+        return self.offer(payload)
 
     async def put(self, payload: bytes) -> None:
         """Put a message as soon as there is room; when cancelled, it was not put."""
@@ -142,9 +145,11 @@ class InTurn:
         for _ in self.channels:
             channel = self.channels[self._next]
             self._next = (self._next + 1) % len(self.channels)
-            if channel.put_nowait(payload):
+            if channel.offer(payload):
                 return True
-        return False
+        taken = self.channels[self._next].put_nowait(payload)
+        self._next = (self._next + taken) % len(self.channels)
+        return taken
 
     async def put(self, payload: bytes) -> None:
         """Put a message as soon as any instance has room."""

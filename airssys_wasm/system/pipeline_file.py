@@ -25,6 +25,8 @@ execution = "auto"             # or "loop", "thread"
 shutdown = 5.0                 # seconds to stop; "brutal": none at all, "infinite": no bound of its own
 parent = "stages"              # the supervisor that it is under; without one it has a supervisor of its own
 passivate_after = 60.0         # seconds without a message, then it sleeps until there is one; default: never
+mailbox = "wait"               # or "reject", "drop-oldest", "drop-newest": what a message does that finds no room; or
+# mailbox = { rule = "latest-by-key", key = "json:user.id" }   a message replaces one that waits and has its key
 [component.limits]             # the fields of Limits
 [component.health]             # it is asked for its health, as HealthCheck says; without this table it is not
 interval = 10.0                # seconds, as is timeout
@@ -72,10 +74,11 @@ import attrs
 
 from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Shutdown, check_shutdown
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
+from airssys_wasm.core.keys import Key
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.problems import Problem
 from airssys_wasm.messaging.topics import check_subscription, check_topic
-from airssys_wasm.system.pipeline_key import Key
+from airssys_wasm.system.pipeline_mailbox import read_mailbox
 from airssys_wasm.system.pipeline_names import check_component_id, check_system_name, checked_as
 from airssys_wasm.system.pipeline_permissions import read_capabilities, read_policies, together
 from airssys_wasm.system.pipeline_spec import (
@@ -244,6 +247,7 @@ class _Parser:
             shutdown=_shutdown(table),
             health=read_health(table),
             passivate_after=read_passivate_after(table),
+            mailbox=read_mailbox(table),
             parent=table.take("parent", ""),
             capabilities=together(read_capabilities(table.table("capabilities")), self.grants.get(name, {})),
         )

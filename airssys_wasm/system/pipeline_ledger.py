@@ -6,9 +6,10 @@ from typing import Final, final
 import anyio
 import attrs
 
-from airssys_wasm.core.errors import ActorStopped, AirssysError, DeliveryError, PayloadTooLarge
+from airssys_wasm.core.errors import ActorStopped, AirssysError, DeliveryError, MailboxFull, PayloadTooLarge
 from airssys_wasm.core.exits import ExitKind
 from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.mailboxes import MailboxRule
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import DeadLetter, DeadLetterReason
 from airssys_wasm.system.pipeline_spec import OnError
@@ -34,6 +35,7 @@ class Ledger:
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     errors: int = attrs.field(default=0, init=False)
     lost: int = attrs.field(default=0, init=False)
+    dropped: int = attrs.field(default=0, init=False)
     failure: str | None = attrs.field(default=None, init=False)
     samples: list[str] = attrs.field(factory=list, init=False)
 
@@ -51,6 +53,15 @@ class Ledger:
             self.fail(text)
         elif len(self.samples) < _SAMPLES and text not in self.samples:
             self.samples.append(text)
+
+    def overflow(self, target: ComponentId, rule: MailboxRule, payload: bytes, reason: DeadLetterReason) -> None:
+        """The policy of a component's mailbox dropped a message, which the file asks for, or refused it: an error."""
+        error = MailboxFull(target, ComponentMessage(self.sender, payload), rule=rule)
+        self._dead_letter(target, payload, reason, error)
+        if reason is DeadLetterReason.MAILBOX_FULL:
+            self.error(target, payload, error)
+        else:
+            self.dropped += 1
 
     def lose(self, target: ComponentId, payload: bytes) -> None:
         """A message was under way when the run had to end."""

@@ -11,10 +11,11 @@ from airssys_wasm.actor.child import DEFAULT_SHUTDOWN, Shutdown
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
 from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.keys import Key
 from airssys_wasm.core.limits import KIB, Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.security.policy import Policy
-from airssys_wasm.system.pipeline_key import Key
 
 DEFAULT_BLOCK_BYTES: Final = 64 * KIB
 """A block of a stream when the file does not say: what one read of a full pipe gives."""
@@ -90,6 +91,7 @@ class ComponentSpec:
     shutdown: Shutdown = DEFAULT_SHUTDOWN
     health: HealthCheck | None = None
     passivate_after: float | None = None
+    mailbox: MailboxPolicy = attrs.field(factory=MailboxPolicy)
     parent: str = ""
 
     @property

@@ -210,6 +210,7 @@ def _settings(spec: ComponentSpec) -> dict[str, Any]:
         "shutdown": spec.shutdown,
         "health": spec.health,
         "passivate_after": spec.passivate_after,
+        "mailbox": spec.mailbox,
     }
 
 

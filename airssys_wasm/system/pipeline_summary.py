@@ -45,7 +45,8 @@ class PipelineSummary:
     those that were under way when the run had to end. Both are in the dead letters, here by reason, beside what
     components sent each other to no avail; `samples` are the first different error texts. `failure` says what ended the
     run before its input ended, None when nothing did. `drained` is True when it was asked to stop early. `learned` is
-    the TOML of the least grants that would have been enough, None when the run was not to learn.
+    the TOML of the least grants that would have been enough, None when the run was not to learn. `dropped` counts what
+    the `mailbox` of a component dropped, as the file asks for: dead letters, but no errors.
     """
 
     messages: int
@@ -60,6 +61,7 @@ class PipelineSummary:
     failure: str | None = None
     drained: bool = False
     learned: str | None = None
+    dropped: int = 0
 
     @property
     def ok(self) -> bool:

@@ -20,6 +20,7 @@ from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy, mailbox_policy
 from airssys_wasm.core.observations import ActorState
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.system.builder import Parts, Settings
@@ -56,6 +57,7 @@ class ComponentSpec:
     shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=check_shutdown)
     health: HealthCheck | None = attrs.field(default=None, validator=check_health)
     passivate_after: float | None = attrs.field(default=None, validator=check_passivate_after)
+    mailbox: MailboxPolicy = attrs.field(factory=MailboxPolicy, converter=mailbox_policy)
     inherit_storage: bool = False
     imports: Mapping[str, object] | None = attrs.field(default=None, repr=False)
     types: ModuleType | None = attrs.field(default=None, repr=False)
@@ -80,6 +82,7 @@ class ComponentSpec:
             health=self.health,
             passivate_after=self.passivate_after,
             room=parts.admission,
+            mailbox=self.mailbox,
             outbox=parts.router,
             storage=parts.storage,
             authorise_storage=parts.authorise_storage,

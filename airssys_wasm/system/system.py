@@ -17,6 +17,7 @@ from airssys_wasm.core.config import Execution, Restart
 from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy, MailboxRule
 from airssys_wasm.core.ports import Clock, GuestHost
 from airssys_wasm.core.storage import Storage
 from airssys_wasm.runtime.compiled import CompiledComponent
@@ -153,6 +154,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         shutdown: Shutdown = DEFAULT_SHUTDOWN,
         health: HealthCheck | None = None,
         passivate_after: float | None = None,
+        mailbox: MailboxPolicy | str = MailboxRule.WAIT,
         inherit_storage: bool = False,
         imports: Mapping[str, object] | None = None,
         types: ModuleType | None = None,
@@ -174,6 +176,8 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             health: how often it is asked for its health, and when it is restarted for that; None: never.
             passivate_after: seconds without a message after which it gives up its instance, after `shutdown`, until
                 there is a message; what it is to keep has to be in storage. None: never.
+            mailbox: what becomes of a message that finds its mailbox full: "wait", "reject", "drop-oldest",
+                "drop-newest", or `MailboxPolicy("latest-by-key", key="json:id")`.
             inherit_storage: whether it may have what another binary stored under this id.
             imports: objects or modules for the interfaces that it imports, by their names; giving one permits its use.
             types: a module that `airssys-wasm types` wrote for it, whose classes its values then have.
@@ -210,6 +214,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             passivate_after=passivate_after,
             imports=imports,
             types=types,
+            mailbox=mailbox,
         )
         spec = attrs.evolve(component.child_spec(parts, self._settings.limits), policy=policy)
         with parts.admission.load_under_way(id, spec.limits):

@@ -10,10 +10,12 @@ import attrs
 
 from airssys_wasm.actor.child import ChildSpec
 from airssys_wasm.actor.handle import ActorHandle
-from airssys_wasm.core.errors import ActorStopped, ConfigError, DeliveryError, InvalidId
+from airssys_wasm.core.errors import ActorStopped, AirssysError, ConfigError, DeliveryError, InvalidId
 from airssys_wasm.core.ids import HOST_NAMESPACE, ComponentId
 from airssys_wasm.core.limits import Limits
+from airssys_wasm.core.mailboxes import MailboxPolicy, MailboxRule, mailbox_policy
 from airssys_wasm.core.messages import Payload, check_content_type
+from airssys_wasm.core.ports import HostState
 from airssys_wasm.messaging.pace import Pace
 from airssys_wasm.system.builder import Parts
 from airssys_wasm.system.serving import CallbackHandler, Handler, Served
@@ -45,7 +47,13 @@ class Traffic(abc.ABC):
         """The handle of what is loaded under an id."""
 
     async def send(
-        self, sender: ComponentId | None, target: ComponentId, payload: Payload, content_type: str | None = None
+        self,
+        sender: ComponentId | None,
+        target: ComponentId,
+        payload: Payload,
+        content_type: str | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Send a message by address, waiting for room in the mailbox.
 
@@ -55,18 +63,20 @@ class Traffic(abc.ABC):
             target: who is to get it.
             payload: any bytes.
             content_type: what the guest is told of the payload's format.
+            timeout: seconds after which the message is not worth handling, waiting for room included; None: never.
 
         Raises:
             TargetNotFound: No component has this id.
             CapabilityDenied: The sender has no grant.
+            MailboxFull: There was no room in time, or the mailbox's policy is to reject.
             DeliveryError: What else kept it from being accepted.
-            ConfigError: The content type is reserved.
+            ConfigError: The content type is reserved, or the timeout is not a number of seconds.
 
         Cancellation: the message will not be handled, unless it has started.
         """
-        router = self._parts().router
+        router, content_type = self._parts().router, check_content_type(content_type)
         await router.send(
-            sender or router.host, target, payload, wait=None, content_type=check_content_type(content_type)
+            sender or router.host, target, payload, wait=None, content_type=content_type, timeout=timeout, by_host=True
         )
 
     async def request(
@@ -103,12 +113,22 @@ class Traffic(abc.ABC):
         if not _is_time(timeout):
             raise ConfigError("timeout", timeout, "is not a number of seconds")
         parts, content_type = self._parts(), check_content_type(content_type)
-        child = parts.registry.by_id(sender)
-        await parts.supervisor.wake(child)  # the answer goes to the instance that asks
-        instance = child.actor.instance if child.actor is not None else None
-        if instance is None:
-            raise ActorStopped(sender, child.reason)
-        return await parts.router.request(instance, target, payload, timeout=timeout, content_type=content_type)
+        try:
+            instance = await self._instance_of(sender)  # the answer goes to the one that asks
+        except AirssysError as exc:
+            parts.router.lose_request(sender, target, payload, content_type, exc)
+            raise
+        return await parts.router.request(
+            instance, target, payload, timeout=timeout, content_type=content_type, by_host=True
+        )
+
+    async def _instance_of(self, component: ComponentId) -> HostState:
+        parts = self._parts()
+        child = parts.registry.by_id(component)
+        await parts.supervisor.wake(child)
+        if child.actor is None or child.actor.instance is None:
+            raise ActorStopped(component, child.reason)
+        return child.actor.instance
 
     async def subscribe(self, topic: str, target: ComponentId) -> None:
         """Have a component get what is published to a topic; twice is once, and it ends with the component's unload.
@@ -152,7 +172,9 @@ class Traffic(abc.ABC):
         for target in list(parts.subscriptions.subscribers(topic)):
             wait = max(0.0, deadline - clock.time())
             try:
-                await parts.router.send(parts.router.host, target, payload, wait=wait, content_type=content_type)
+                await parts.router.send(
+                    parts.router.host, target, payload, wait=wait, content_type=content_type, by_host=True
+                )
                 delivered += 1
             except DeliveryError as exc:
                 failed[target] = exc
@@ -166,6 +188,7 @@ class Traffic(abc.ABC):
         *,
         on_callback: CallbackHandler | None = None,
         limits: Limits | None = None,
+        mailbox: MailboxPolicy | str = MailboxRule.WAIT,
     ) -> ActorHandle:
         """Have host code handle messages as an actor, which guests with a grant can send to and ask.
 
@@ -176,6 +199,7 @@ class Traffic(abc.ABC):
             handler: gets each message; what it returns is the answer.
             on_callback: gets the answers to requests made with `request(id, …)`; without it they are dropped.
             limits: of its mailbox and of each call; None: the defaults.
+            mailbox: as in `load`.
 
         Returns:
             Its handle; `unload` ends it.
@@ -188,7 +212,14 @@ class Traffic(abc.ABC):
         parts = self._parts()
         if id.namespace != HOST_NAMESPACE:
             raise InvalidId("namespace", id.namespace, f"is not {HOST_NAMESPACE!r}, which host code is served in")
-        spec = ChildSpec(id=id, compiled=Served(handler, on_callback), limits=limits or Limits(), outbox=parts.router)
+        served = Served(handler, on_callback)
+        spec = ChildSpec(
+            id=id,
+            compiled=served,
+            limits=limits or Limits(),
+            mailbox=mailbox_policy(mailbox),
+            outbox=parts.router,
+        )
         parts.registry.reserve(id)
         try:
             await parts.supervisor.start_child(spec)

@@ -4,7 +4,7 @@ import abc
 from pathlib import Path
 
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics
+from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics, Wait
 from airssys_wasm.system.builder import Parts, Settings
 from airssys_wasm.system.events import Observatory, Stream
 
@@ -31,6 +31,7 @@ class Watching(abc.ABC):
             late_answers=parts.router.requests.late_answers,
             dropped_requests=parts.router.requests.dropped,
             abandoned_threads=parts.host.abandoned_threads,
+            deadlocks=parts.supervisor.delivery.waits.rings,
         )
 
     def events(self) -> Stream[Event]:
@@ -40,6 +41,14 @@ class Watching(abc.ABC):
     def dead_letters(self) -> Stream[DeadLetter]:
         """The messages that nobody handles from now on, for one reader; ends with the system."""
         return self._observatory.dead_letters.open()
+
+    def waiting(self) -> tuple[Wait, ...]:
+        """Who waits at this moment, for whom and since when, the longest first.
+
+        Listed is every wait for room in a mailbox, and of served handlers every wait for an answer. `waits.py` says
+        which rings among them are refused, and what cannot be seen.
+        """
+        return self._parts().supervisor.delivery.waits.now()
 
     def record_dead_letter(self, letter: DeadLetter) -> None:
         """Report a message that host code could not deliver or use."""

@@ -51,7 +51,7 @@ async def test_a_timeout_in_the_mailbox_withdraws(bench: Bench) -> None:
     bench.guest().resume()
     await first
     assert b"1" == await bench.ask(child, b"count")
-    assert [(b"count", DeadLetterReason.WITHDRAWN)] == bench.letters()
+    assert [(b"count", DeadLetterReason.EXPIRED)] == bench.letters()
 
 
 async def test_a_timeout_while_the_guest_is_at_it_leaves_it_running(bench: Bench) -> None:
@@ -99,7 +99,7 @@ async def test_a_timeout_while_waiting_for_room_withdraws(bench: Bench) -> None:
     bench.guest().resume()
     await first
     assert b"1" == await next_one
-    assert [(b"given up", DeadLetterReason.WITHDRAWN)] == bench.letters()
+    assert [(b"given up", DeadLetterReason.EXPIRED)] == bench.letters()
 
 
 @pytest.mark.parametrize("stage", ["room", "mailbox", "guest", "interrupt", "answered"])
@@ -201,8 +201,9 @@ async def test_an_ask_that_expires_as_the_mailbox_closes_ends_once(bench: Bench)
     child.close_mailbox(ExitReason(ExitKind.STOPPED))
     asked = next(iter(bench.supervisor.delivery._lanes[2.0].asks))
     asked.expire()
-    with pytest.raises(ActorStopped):
+    with pytest.raises(RequestTimeout):
         await asking
+    assert (b"asked", DeadLetterReason.EXPIRED) in bench.letters()
     bench.guest().resume()
     await first
     assert not asked.reply._log_traceback

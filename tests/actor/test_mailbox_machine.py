@@ -1,4 +1,4 @@
-"""The mailbox against a naive one: two lists, searched anew after each step."""
+"""The mailbox under each policy against a naive one: two lists, searched anew after each step."""
 
 import asyncio
 from typing import Final
@@ -7,29 +7,32 @@ import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from airssys_wasm.actor import mailbox
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.core.errors import ActorStopped, MailboxFull
 from airssys_wasm.core.ids import ComponentId
+from airssys_wasm.core.mailboxes import MailboxPolicy, MailboxRule
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.observations import MailboxStatistics
+from airssys_wasm.core.observations import DeadLetterReason, MailboxStatistics
+from tests.actor.manual_loop import ManualLoop
 
 OWNER: Final = ComponentId("demo", "owner", "0")
 CAPACITY: Final = 3
 MAX_BYTES: Final = 10
-SIZES: Final = st.sampled_from([0, 1, 2, 4, 9, 10, 11])
-
-
-class ManualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time passes when the test says so."""
-
-    now = 0.0
-
-    def time(self) -> float:
-        """Seconds since the test began."""
-        return self.now
+PAYLOADS: Final = st.builds(
+    lambda key, size: key * size, st.sampled_from([b"x", b"y", b"z"]), st.sampled_from([0, 1, 2, 4, 9, 10, 11])
+)
+POLICIES: Final = [MailboxPolicy(rule, "bytes:0:1" if rule == "latest-by-key" else None) for rule in MailboxRule]
 
 
 @attrs.define(eq=False)
@@ -48,6 +51,9 @@ class MailboxMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = ManualLoop()
         self.mailbox = Mailbox[int](OWNER, CAPACITY, MAX_BYTES)
+        self.rule = MailboxRule.WAIT
+        self.dropped: list[tuple[Envelope, DeadLetterReason]] = []
+        self.expected_drops: list[tuple[Envelope, DeadLetterReason]] = []
         self.signals: list[int] = []
         self.inside: list[Envelope] = []
         self.outside: list[Sender] = []
@@ -63,17 +69,56 @@ class MailboxMachine(RuleBasedStateMachine):
 
         self.loop.run_until_complete(turns())
 
+    @initialize(policy=st.sampled_from(POLICIES))
+    def begin(self, policy: MailboxPolicy) -> None:
+        """Every run is under one policy."""
+        self.mailbox.close()
+        self.rule = policy.rule
+        self.mailbox = Mailbox(OWNER, CAPACITY, MAX_BYTES, policy, lambda *what: self.dropped.append(what))
+
+    def counted(self) -> list[Envelope]:
+        """What takes room."""
+        return [envelope for envelope in self.inside if not envelope.callback]
+
+    def same_key(self, envelope: Envelope) -> Envelope | None:
+        """The message inside that this one replaces."""
+        key = envelope.message.payload.data[:1]
+        if self.rule is not MailboxRule.LATEST_BY_KEY or not key:
+            return None
+        return next((other for other in self.counted() if other.message.payload.data[:1] == key), None)
+
     def has_room(self, envelope: Envelope) -> bool:
         """By the list of what is inside."""
-        used = sum(other.size for other in self.inside)
-        return not self.inside or (len(self.inside) < CAPACITY and used + envelope.size <= MAX_BYTES)
+        others = [other for other in self.counted() if other is not self.same_key(envelope)]
+        used = sum(other.size for other in others)
+        return not others or (len(others) < CAPACITY and used + envelope.size <= MAX_BYTES)
+
+    def put(self, envelope: Envelope) -> None:
+        """It goes in: to the end, or in the place of another."""
+        older = self.same_key(envelope)
+        if older is None:
+            self.inside.append(envelope)
+        else:
+            self.inside[self.inside.index(older)] = envelope
+            self.expected_drops.append((older, DeadLetterReason.SUPERSEDED))
+
+    def overflow(self, envelope: Envelope) -> bool:
+        """Do what the policy says; False when it refuses."""
+        if self.rule is MailboxRule.DROP_NEWEST:
+            self.expected_drops.append((envelope, DeadLetterReason.DROPPED_NEWEST))
+        elif self.rule is MailboxRule.DROP_OLDEST:
+            while not self.has_room(envelope):
+                self.inside.remove(oldest := self.counted()[0])
+                self.expected_drops.append((oldest, DeadLetterReason.DROPPED_OLDEST))
+            self.put(envelope)
+        return self.rule in {MailboxRule.DROP_NEWEST, MailboxRule.DROP_OLDEST}
 
     def admit(self) -> list[Sender]:
         """Move in who fits, in order; returns whose offers are accepted by it."""
         admitted = []
         while self.outside and self.has_room(self.outside[0].envelope):
             admitted.append(self.outside.pop(0))
-            self.inside.append(admitted[-1].envelope)
+            self.put(admitted[-1].envelope)
         return admitted
 
     def accepted(self, senders: list[Sender]) -> None:
@@ -81,34 +126,34 @@ class MailboxMachine(RuleBasedStateMachine):
         self.settle()
         assert [None] * len(senders) == [sender.task.result() for sender in senders]
 
-    def envelope(self, size: int) -> Envelope:
-        """A new message."""
-        return Envelope(ComponentMessage(OWNER, b"x" * size))
-
-    @rule(size=SIZES)
-    def offer_nowait(self, size: int) -> None:
-        """Accepted, or refused for the reason that the model knows."""
-        envelope = self.envelope(size)
+    @rule(payload=PAYLOADS)
+    def offer_nowait(self, payload: bytes) -> None:
+        """Accepted, refused or dropped for the reason that the model knows."""
+        envelope = Envelope(ComponentMessage(OWNER, payload))
         if not self.closed and not self.outside and self.has_room(envelope):
             self.mailbox.offer_nowait(envelope)
-            self.inside.append(envelope)
+            self.put(envelope)
+        elif not self.closed and self.overflow(envelope):
+            self.mailbox.offer_nowait(envelope)
         else:
             with pytest.raises(ActorStopped if self.closed else MailboxFull) as caught:
                 self.mailbox.offer_nowait(envelope)
             assert caught.value.message is envelope.message
         self.settle()
 
-    @rule(size=SIZES, wait=st.sampled_from([None, 0, 1, 5]))
+    @rule(payload=PAYLOADS, wait=st.sampled_from([None, 0, 1, 5]))
     @precondition(lambda self: not self.closed)
-    def offer(self, size: int, wait: int | None) -> None:
-        """Accepted at once, refused at once, or one more waits outside."""
-        envelope = self.envelope(size)
+    def offer(self, payload: bytes, wait: int | None) -> None:
+        """Accepted, refused or dropped at once, or one more waits outside."""
+        envelope = Envelope(ComponentMessage(OWNER, payload))
         task = self.loop.create_task(self.mailbox.offer(envelope, wait))
         self.settle()
         if not self.outside and self.has_room(envelope):
             assert None is task.result()
-            self.inside.append(envelope)
-        elif wait == 0:
+            self.put(envelope)
+        elif self.overflow(envelope):
+            assert None is task.result()
+        elif wait == 0 or self.rule is MailboxRule.REJECT:
             assert isinstance(task.exception(), MailboxFull)
         else:
             assert not task.done()
@@ -123,11 +168,30 @@ class MailboxMachine(RuleBasedStateMachine):
         sender.task.cancel()
         if sender in self.outside:
             self.outside.remove(sender)
+        elif sender.envelope in self.inside:  # let in, and out again
+            self.inside.remove(sender.envelope)
         admitted += self.admit()
         self.settle()
         assert sender.task.cancelled()
-        assert (sender in admitted) == sender.envelope.withdrawn
         self.accepted([other for other in admitted if other is not sender])
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.inside)
+    def discard(self, data: st.DataObject) -> None:
+        """A message is taken out before its turn; its room goes on."""
+        envelope = data.draw(st.sampled_from(self.inside))
+        assert self.mailbox.discard(envelope)
+        assert not self.mailbox.discard(envelope)
+        self.inside.remove(envelope)
+        self.accepted(self.admit())
+
+    @rule()
+    @precondition(lambda self: not self.closed)
+    def put_callback(self) -> None:
+        """It has room always and keeps its place; no policy drops it."""
+        envelope = Envelope(ComponentMessage(OWNER, b"x"), callback=True)
+        assert self.mailbox.put_callback(envelope)
+        self.inside.append(envelope)
 
     @rule(seconds=st.sampled_from([0.5, 1, 4]))
     def let_time_pass(self, seconds: float) -> None:
@@ -191,9 +255,16 @@ class MailboxMachine(RuleBasedStateMachine):
     @invariant()
     def the_statistics_are_those_of_the_model(self) -> None:
         """Nothing is lost, counted twice or left waiting without need."""
-        used = sum(envelope.size for envelope in self.inside)
-        expected = MailboxStatistics(len(self.inside), used, CAPACITY, MAX_BYTES, len(self.outside))
+        counted = self.counted()
+        used = sum(envelope.size for envelope in counted)
+        expected = MailboxStatistics(len(counted), used, CAPACITY, MAX_BYTES, len(self.outside))
         assert expected == self.mailbox.statistics()
+        assert len(self.inside) - len(counted) == self.mailbox.callbacks_waiting
+
+    @invariant()
+    def what_was_dropped_is_what_the_model_dropped(self) -> None:
+        """Each once, in this order, with its reason."""
+        assert self.expected_drops == self.dropped
 
     @invariant()
     def the_sleeper_sleeps_exactly_while_there_is_nothing(self) -> None:
@@ -218,6 +289,8 @@ class MailboxMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-def test_the_mailbox_behaves_like_the_naive_one() -> None:
-    """Whatever is done to it, in whatever order."""
+@pytest.mark.parametrize("empty_places", [1, 64])
+def test_the_mailbox_behaves_like_the_naive_one(empty_places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done to it, in whatever order, whether empty places are cleared away soon or late."""
+    monkeypatch.setattr(mailbox, "MOST_EMPTY_PLACES", empty_places)
     run_state_machine_as_test(MailboxMachine, settings=settings(stateful_step_count=40))

@@ -164,7 +164,7 @@ async def test_an_ask_that_gives_up_on_a_sleeper_is_withdrawn(bench: Bench) -> N
         await asking
     bench.guest().resume()
     await settle()
-    assert ([], [(b"late", DeadLetterReason.WITHDRAWN)]) == (sleepy.heard, bench.letters())
+    assert ([], [(b"late", DeadLetterReason.EXPIRED)]) == (sleepy.heard, bench.letters())
     await bench.clock.advance(AFTER + 1.0)
     assert "asleep" == child.state
 

@@ -17,7 +17,7 @@ async def stage() -> AsyncIterator[Stage]:
     async with ActorSystem(audit=[sink]) as system:
         stage = Stage(system, sink)
         yield stage
-    assert (0, None, {}) == (len(stage.requests), stage.requests._timer, stage.requests._envelopes)
+    assert (0, None, {}) == (len(stage.requests), stage.requests._timer, stage.requests._under_way)
 
 
 @pytest.fixture

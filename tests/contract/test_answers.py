@@ -124,14 +124,14 @@ async def test_each_outcome_is_one_callback(outcome: Outcome, stage: Stage) -> N
 
 
 async def test_a_request_of_no_time_is_not_handled(stage: Stage) -> None:
-    """Its message is withdrawn, and says so as a dead letter."""
+    """Its message has expired before its turn, and says so as a dead letter."""
     asker, target = await stage.load("asker"), await stage.load("target")
     letters = stage.system.dead_letters()
     await target.handle.tell(b"sleep 50")
     await asker.request("target", "count", 0)
     await asker.callback()
     letter = await anext(letters)
-    assert (DeadLetterReason.WITHDRAWN, b"count") == (letter.reason, letter.message.payload.data)
+    assert (DeadLetterReason.EXPIRED, b"count") == (letter.reason, letter.message.payload.data)
     assert "2" == await target.say("count")
     assert 0 == stage.requests.late_answers
 

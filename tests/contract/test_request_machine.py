@@ -202,7 +202,7 @@ class RequestMachine(RuleBasedStateMachine):
         assert {} == self.pending
         self.run(self.bench.close())
         requests = self.bench.requests
-        assert (0, {}, None) == (len(requests), requests._envelopes, requests._timer)
+        assert (0, {}, None) == (len(requests), requests._under_way, requests._timer)
         assert [] == self.bench.host.live
         self.run(self.loop.shutdown_asyncgens())
         self.loop.close()

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from airssys_wasm.core.keys import Key
 from airssys_wasm.system.pipeline_channel import ByKey, Channel, InTurn, outlet_to
-from airssys_wasm.system.pipeline_key import Key
 
 
 class ChannelMachine(RuleBasedStateMachine):

@@ -7,10 +7,10 @@ import pytest
 
 from airssys_wasm.core.config import ComponentConfig, Execution, Restart
 from airssys_wasm.core.health import HealthCheck
+from airssys_wasm.core.keys import Key
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.security.capabilities import Capabilities
 from airssys_wasm.system.pipeline_file import Draft, parse_pipeline
-from airssys_wasm.system.pipeline_key import Key
 from airssys_wasm.system.pipeline_spec import (
     ComponentSpec,
     Framing,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airssys_wasm.core.errors import ConfigError
-from airssys_wasm.system.pipeline_key import Key
+from airssys_wasm.core.keys import Key
 
 
 @given(st.binary(max_size=20), st.integers(0, 20), st.integers(1, 20) | st.none())

@@ -1,12 +1,13 @@
-"""Which instance gets a message: the key of a payload (pure).
+"""The key of a payload: which instance gets it, which waiting message it replaces (pure).
 
 | `key = …` | the key is |
 |---|---|
 | `"json:user.id"` | the value at that path of a JSON object, a number in the path counts into an array |
 | `"bytes:0:8"` | bytes 0 to 8 (exclusive) of the payload, as a Python slice; `"bytes:4:"` goes to the end |
 
-A payload without its key (no JSON, no such field) has the empty key, so all of those meet at one instance. The
-instance is the CRC-32 of the key modulo the number of instances: the same in every run and on every machine.
+A payload without its key (no JSON, no such field) has the empty key: all of those meet at one instance, and none
+replaces another. The instance is the CRC-32 of the key modulo the number of instances: the same in every run and on
+every machine.
 """
 
 import json
