@@ -213,7 +213,7 @@ async def test_answers_to_requests_of_the_old_one_are_kept_for_it(bench: Bench) 
     drop("3")
     await busy
     await bench.ask(child, b"version")
-    assert ([], []) == (seen, bench.letters())
+    assert ([], [(b"cancelled", DeadLetterReason.WITHDRAWN)]) == (seen, bench.letters())
     await bench.crash(child)
     assert b"1" == await bench.ask(child, b"version")
     assert [b"in the mailbox", b"later"] == sorted(seen)
