@@ -12,6 +12,7 @@ from airssys_wasm.cli.compile import compile_
 from airssys_wasm.cli.inspect import inspect
 from airssys_wasm.cli.new import new
 from airssys_wasm.cli.run import run
+from airssys_wasm.cli.types import types
 
 app = typer.Typer(
     name="airssys-wasm",
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(check)
 app.command()(inspect)
+app.command()(types)
 app.command("compile")(compile_)
 app.command()(bench)
 app.command()(new)

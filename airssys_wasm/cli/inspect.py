@@ -23,16 +23,18 @@ def inspect(
 ) -> None:
     """Show imports, exports, size and metadata of a component. Exit code 2 when it does not fit."""
     with told(debug=debug):
-        report = anyio.run(_inspected, file)
+        report = anyio.run(inspected, file)
     if as_json:
-        print(json.dumps({"file": str(file), **attrs.asdict(report)}, indent=2))
+        facts = attrs.asdict(report, filter=attrs.filters.exclude("python"))
+        print(json.dumps({"file": str(file), **facts}, indent=2))
     else:
         _show(file, report)
-    if not report.fits:
+    if not (report.fits or report.callable):
         raise typer.Exit(Code.BAD_INPUT)
 
 
-async def _inspected(file: Path) -> ComponentReport:
+async def inspected(file: Path) -> ComponentReport:
+    """What is found in a file."""
     async with ActorSystem(name="inspect") as system:
         return await system.inspect(file)
 
@@ -47,11 +49,15 @@ def _show(file: Path, report: ComponentReport) -> None:
     _list("exports", report.exports)
     if report.wasi:
         print("imports WASI: gets an empty one, on a thread of its own")
-    _list("does not fit airssys:core@1.0.0", report.problems)
+    print(report.wit, end="")
+    if not report.callable:
+        _list("does not fit airssys:core@1.0.0", report.problems)
     if report.payload_path is not None:
         print(f"payloads cross {_PATHS[report.payload_path]}")
     if report.fits:
         print("fits airssys:core@1.0.0")
+    elif report.callable:
+        print("has functions of its own, to be called")
 
 
 def _list(title: str, entries: tuple[str, ...]) -> None:

@@ -222,6 +222,12 @@ class ComponentReport:
     wasi: bool = False
     metadata: "ComponentMetadata | None" = None
     payload_path: Literal["bytes", "values"] | None = None
+    callable: bool = False
+    """Whether it has functions of its own to be called, and nothing to do with the contract."""
+    wit: str = attrs.field(default="", repr=False)
+    """Its world as WIT."""
+    python: str = attrs.field(default="", repr=False)
+    """A Python module with its types."""
 
 
 class Observer(Protocol):

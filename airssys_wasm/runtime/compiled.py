@@ -153,7 +153,7 @@ def fits(world: World, source: str) -> None:
         InvalidComponent: An import of the contract has another type. wasmtime does not compare the types of host
             functions, and arguments of another type must never be lifted.
     """
-    problems = [] if _speaks_for_itself(world.exports) else export_problems(world.exports)
+    problems = [] if speaks_for_itself(world.exports) else export_problems(world.exports)
     if problems:
         name, problem = problems[0]
         raise ExportNotFound(source, name, problem)
@@ -161,7 +161,7 @@ def fits(world: World, source: str) -> None:
         raise InvalidComponent(source, f"import {name} {problem}")
 
 
-def _speaks_for_itself(exports: dict[str, Interface]) -> bool:
+def speaks_for_itself(exports: dict[str, Interface]) -> bool:
     """Whether it has nothing to do with the contract, and functions of its own to be called."""
     lifecycle = LIFECYCLE.partition("@")[0]  # also of a version that is not this one
     return any(i.functions for i in exports.values()) and not any(

@@ -169,7 +169,8 @@ class WasmtimeEngine:
         Of one that fits an instance is made, without `initialize`, to ask for its metadata; it can reach nothing.
         """
         machine = self._machine(limits)
-        found = report(machine, *await self._loader.load_unchecked(source, machine, limits))
+        name = source.name if isinstance(source, Path) else "a component"
+        found = report(machine, *await self._loader.load_unchecked(source, machine, limits), name)
         if not found.fits:
             return found
         compiled = await self.compile(source, limits)

@@ -155,7 +155,9 @@ class Signatures:
             return self
         if id(module) not in self._others:
             classes = {name: cls for name, cls in vars(module).items() if isinstance(cls, type) and name[0] != "_"}
-            self._others[id(module)] = module, Signatures(self.world, classes)
+            other = Signatures(self.world, classes)
+            other.shapes.check()
+            self._others[id(module)] = module, other
         return self._others[id(module)][1]
 
 

@@ -3,15 +3,17 @@
 from wasmtime.component import Component
 
 from airssys_wasm.core.observations import ComponentReport
-from airssys_wasm.runtime.abi.reader import Interface, exports_of, imports_of
-from airssys_wasm.runtime.compiled import export_problems, import_problems, uses_wasi
+from airssys_wasm.runtime.abi.reader import Interface, world_of
+from airssys_wasm.runtime.compiled import export_problems, import_problems, speaks_for_itself, uses_wasi
 from airssys_wasm.runtime.machine import Machine
+from airssys_wasm.runtime.python_types import python_types
+from airssys_wasm.runtime.wit_text import wit_text
 
 
-def report(machine: Machine, component: Component, size_bytes: int) -> ComponentReport:
+def report(machine: Machine, component: Component, size_bytes: int, source: str = "a component") -> ComponentReport:
     """List what the component imports and exports, function by function, and every reason why it does not fit."""
-    imports = imports_of(component, machine.engine)
-    exports = exports_of(component, machine.engine)
+    world = world_of(component, machine.engine)
+    imports, exports = world.imports, world.exports
     problems = [
         *(f"export {name} {problem}" for name, problem in export_problems(exports)),
         *(f"import {name} {problem}" for name, problem in import_problems(imports)),
@@ -23,6 +25,9 @@ def report(machine: Machine, component: Component, size_bytes: int) -> Component
         fits=not problems,
         problems=tuple(problems),
         wasi=uses_wasi(machine, component),
+        callable=speaks_for_itself(exports),
+        wit=wit_text(world),
+        python=python_types(world, source),
     )
 
 

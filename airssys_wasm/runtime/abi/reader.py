@@ -71,11 +71,19 @@ class World:
 
     @property
     def type_names(self) -> dict[WitType, str]:
-        """What its types are called; of two types with the same content, the first one's name."""
+        """What its types are called: of two with the same content, the first one's name.
+
+        Of two with the same name, the second one has its interface's before it.
+        """
         names: dict[WitType, str] = {}
+        taken = set[str]()
         for interface in (*self.exports.values(), *self.imports.values()):
+            local = interface.name.rpartition("/")[2].partition("@")[0]
             for name, of in interface.types.items():
-                names.setdefault(of, name)
+                if of not in names:
+                    unique = name if name not in taken else f"{local}-{name}"
+                    names[of] = unique
+                    taken.add(unique)
         return names
 
 

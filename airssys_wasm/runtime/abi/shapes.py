@@ -17,6 +17,7 @@ from typing import Any, cast, final
 
 import attrs
 
+from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.runtime.abi.names import pascal, snake, upper
 from airssys_wasm.runtime.abi.types import EnumType, FlagsType, RecordType, VariantType, WitType
 
@@ -46,7 +47,7 @@ class Shapes:
         """The class of a record, an enum or flags."""
         if of not in self._records:
             name = self._name(of)
-            self._records[of] = self.given.get(name) or _MAKERS[type(of)](name, of)
+            self._records[of] = self._given(_MAKERS[type(of)](name, of))
         return self._records[of]
 
     def cases_of(self, of: VariantType) -> dict[str, type]:
@@ -56,9 +57,26 @@ class Shapes:
             self._cases[of] = {case: self._case(base + pascal(case), case, payload) for case, payload in of.cases}
         return self._cases[of]
 
+    def check(self) -> None:
+        """Make all classes that have a name; raises ConfigError for one that was given and is another."""
+        for of in self.names:
+            if isinstance(of, VariantType):
+                self.cases_of(of)
+            elif isinstance(of, RecordType | EnumType | FlagsType):
+                self.class_of(of)
+
     def _case(self, name: str, case: str, payload: WitType | None) -> type:
         name = name.rstrip("_")
-        return self.given.get(name) or case_class(name, case, has_value=payload is not None)
+        return self._given(case_class(name, case, has_value=payload is not None))
+
+    def _given(self, made: type) -> type:
+        """The class that was given for one that was made, if there is one; it has to be made alike."""
+        given = self.given.get(made.__name__)
+        if given is not None and _outline(given) != _outline(made):
+            raise ConfigError(
+                "types", given.__name__, "is not the class of this component's type; write the module anew"
+            )
+        return given or made
 
     def _name(self, of: Named) -> str:
         return pascal(self.names.get(of) or ANONYMOUS[type(of)])
@@ -85,6 +103,13 @@ def flags_class(name: str, of: FlagsType) -> type:
     """A Flag with a bit for each name, in order."""
     make: Any = enum.Flag
     return cast("type", make(name, [(upper(member), 1 << bit) for bit, member in enumerate(of.names)]))
+
+
+def _outline(cls: Any) -> object:
+    """What makes two classes stand for the same type."""
+    if issubclass(cls, enum.Enum):
+        return {name: member.value for name, member in cls.__members__.items()}
+    return [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else None
 
 
 def _frozen(name: str, fields: Iterable[tuple[str, Any]], namespace: dict[str, Any] | None = None) -> type:
