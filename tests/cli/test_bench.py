@@ -10,7 +10,7 @@ from airssys_wasm.cli.app import app
 from tests.cli.commands import GUESTS, airssys, stages
 
 ECHO = str(GUESTS / "echo.wasm")
-SHORT = ["--warm-up", "0.02", "--duration", "0.1"]
+SHORT = ["--warm-up", "0.02", "--duration", "0.2"]
 
 
 def bench(*arguments: str | Path) -> Result:

@@ -9,7 +9,7 @@ from airssys_wasm.system.bench import bench_component, bench_pipeline
 from airssys_wasm.system.bench_spec import BenchSpec
 from tests.cli.commands import GUESTS, stages
 
-SHORT = {"warm_up": 0.02, "duration": 0.1}
+SHORT = {"warm_up": 0.02, "duration": 0.2}
 
 
 def spec(**more: object) -> BenchSpec:

@@ -100,7 +100,7 @@ async def test_what_is_never_answered_counts_as_that_and_in_the_latencies(monkey
 async def test_errors_are_counted_by_what_they_are_and_the_run_goes_on() -> None:
     """A guest that answers err has answered."""
     tally = Tally()
-    await drive(Failing(GuestError("runtime-error", "no")), [b""], BenchSpec(), 0.05, tally)
+    await drive(Failing(GuestError("runtime-error", "no")), [b""], BenchSpec(), 0.3, tally)
     assert (0, ["GuestError runtime-error"]) == (tally.messages, list(tally.errors))
     assert tally.errors.total() > 1
 
