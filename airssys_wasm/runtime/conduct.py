@@ -56,7 +56,8 @@ class Conduct:
     def record(self, longest_step: float, *, on_thread: bool) -> None:
         """Note how a call went: its longest step in seconds, the reading of its answer included."""
         if longest_step <= LONG_STEP:
-            self.probation = max(0, self.probation - 1)
+            if self.probation:
+                self.probation -= 1
         elif on_thread:
             self.probation = max(self.probation, self._sentence)
             self._sentence = min(2 * self._sentence, _MAX_SENTENCE)

@@ -58,8 +58,12 @@ class Fiber:
 
     def prepare(self, ticks: int) -> None:
         """Before a call begins: full fuel, and a first slice of that many ticks."""
-        refill(self.context, self.state.limits, ticks)
-        self.set_slice(ticks)
+        max_fuel = self.state.limits.max_fuel
+        if max_fuel is not None:
+            refill(self.context, max_fuel)
+        capi.context_set_epoch_deadline(self.context, ticks)
+        if ticks != self._ticks:
+            self.set_slice(ticks)
 
     def set_slice(self, ticks: int) -> None:
         """Set the length of the slices after the one under way."""
@@ -103,7 +107,10 @@ class Fiber:
             capi.future_delete(self.future)
             self.future = 0
         self.host_call = None
-        error, self._error.value = self._error.value, None
+        error = self._error.value
+        if error is None:
+            return None
+        self._error.value = None
         return capi.take_error(error)
 
     def interrupt(self) -> None:
@@ -131,6 +138,14 @@ class Fiber:
 class Call:
     """One guest call: how it begins, how its answer is read, how far it is. One thread at a time uses it."""
 
+    slice_ticks = 1
+    stopping = False
+    ended = False
+    longest_step = 0.0
+    on_thread = False
+    _value: Any = None
+    _failed: Exception | None = None
+
     def __init__(
         self,
         fiber: Fiber,
@@ -141,14 +156,7 @@ class Call:
     ) -> None:
         self.fiber = fiber
         fiber.interrupted = False  # that may have been said to an earlier one, as it was cancelled
-        self.slice_ticks = 1
-        self.stopping = False
-        self.ended = False
-        self.longest_step = 0.0
-        self.on_thread = False
         self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
-        self._value: Any = None
-        self._failed: Exception | None = None
         self._keep: Keep = [] if fiber.handles is None else Lowering(fiber.handles)
 
     @property
@@ -170,20 +178,20 @@ class Call:
         """Run the guest for a slice on this thread; True when the call has ended."""
         clock = time.thread_time if self.on_thread else time.perf_counter
         fiber, started = self.fiber, clock()
-        if not fiber.future:
+        if fiber.future:
+            fiber.set_slice(self.slice_ticks)
+        else:
             fiber.prepare(self.slice_ticks)
             fiber.future = self._begin(self._keep)
-        else:
-            fiber.set_slice(self.slice_ticks)
         try:
-            self.ended = fiber.poll()
+            self.ended = ended = fiber.poll()
         except BaseException:  # nobody knows how far the guest got, and what it was called with goes now
             self.give_up()
             raise
-        if self.ended:
+        if ended:
             self._finish()
         self._count(clock() - started)
-        return self.ended
+        return ended
 
     @property
     def failed(self) -> bool:
@@ -215,11 +223,14 @@ class Call:
     def _count(self, seconds: float) -> None:
         """Add up guest time; a slice is a step's good right, only what goes beyond it is held against the guest."""
         self.fiber.guest_time += seconds
-        self.longest_step = max(self.longest_step, seconds - (self.slice_ticks - 1) * TICK)
+        beyond = seconds - (self.slice_ticks - 1) * TICK
+        self.longest_step = max(self.longest_step, beyond)
 
     def _finish(self) -> None:
-        text = self.fiber.delete_future()
-        self.fiber.fuel += burnt(self.fiber.context, self.fiber.state.limits)
+        fiber = self.fiber
+        text, max_fuel = fiber.delete_future(), fiber.state.limits.max_fuel
+        if max_fuel is not None:
+            fiber.fuel += burnt(fiber.context, max_fuel)
         release(self._keep)
         try:
             if text is not None:

@@ -24,11 +24,6 @@ class Instance:
         self._result = slot()
         self._result_address = ctypes.addressof(self._result)
 
-    @property
-    def answer(self) -> bytes:
-        """The image of the last answer, for whoever reads it otherwise; the next call frees what it points to."""
-        return self._result.raw
-
     def instantiate(self, _keep: Keep) -> int:
         """Begin to make it; the future."""
         future = capi.instantiate_async(
@@ -44,7 +39,7 @@ class Instance:
         """Begin to call the function at that place of its exports; the future."""
         keep.append(images)
         future = capi.func_call_async(
-            self._function(path),
+            self.function(path),
             self._fiber.context,
             address_of(images),
             len(images) // capi.VAL_BYTES,
@@ -68,7 +63,8 @@ class Instance:
         capi.val_delete(self._result_address)
         ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
 
-    def _function(self, path: tuple[str, ...]) -> int:
+    def function(self, path: tuple[str, ...]) -> int:
+        """The address of the function at that place of its exports; it stays there as long as this lives."""
         function = self._functions.get(path)
         if function is None:
             function = ctypes.create_string_buffer(capi.FUNC_BYTES)

@@ -37,17 +37,13 @@ def limit_store(store: int, limits: Limits, *, extended: bool = False) -> None:
     )
 
 
-def refill(context: int, limits: Limits, slice_ticks: int) -> None:
-    """Make a Store ready for one call: full fuel where it is metered, and its first slice."""
-    if limits.max_fuel is not None:
-        capi.take_error(capi.context_set_fuel(context, limits.max_fuel))
-    capi.context_set_epoch_deadline(context, slice_ticks)
+def refill(context: int, max_fuel: int) -> None:
+    """Full fuel for the next call."""
+    capi.take_error(capi.context_set_fuel(context, max_fuel))
 
 
-def burnt(context: int, limits: Limits) -> int:
-    """The fuel that the call which has just ended took; 0 where it is not metered."""
-    if limits.max_fuel is None:
-        return 0
+def burnt(context: int, max_fuel: int) -> int:
+    """The fuel that the call which has just ended took of so much."""
     left = ctypes.c_uint64()
     capi.take_error(capi.context_get_fuel(context, ctypes.addressof(left)))
-    return limits.max_fuel - left.value
+    return max_fuel - left.value

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from asyncio import get_running_loop
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, final
@@ -67,10 +68,29 @@ class Scheduler:
         """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""
         return self._threads.close()
 
-    async def run(self, call: Call, conduct: Conduct, *, large: bool = False, blocking: bool = False) -> Any:
-        """Make one guest call and return its answer.
+    def ends_at_once(self, call: Call, conduct: Conduct) -> bool:
+        """Run a call's first slice on the loop, if that is its place now; whether the call has ended.
 
-        A call that ends within its first slice on the loop takes no suspension point at all.
+        If not, `run` goes on with it. One that has ended took no suspension point at all; `Call.result` has its answer.
+
+        Raises:
+            Trap: The instance is spent by an earlier call.
+            RuntimeError: As `run`.
+        """
+        fiber, budget = call.fiber, self._budget
+        if fiber.spent or get_running_loop() is not self._loop:
+            self._check(fiber)
+        if not budget.left or _first_lane(fiber, conduct, large=False) is not Lane.LOOP:
+            return False
+        ended = call.step()
+        budget.charge(call.longest_step)
+        if ended:
+            fiber.spent = call.failed
+            conduct.record(call.longest_step, on_thread=False)
+        return ended
+
+    async def run(self, call: Call, conduct: Conduct, *, large: bool = False, blocking: bool = False) -> None:
+        """Bring one guest call to its end, which may have begun on the loop; `Call.result` has its answer.
 
         Raises:
             Trap: The guest trapped, ran out of fuel, or its instance is spent by an earlier call.
@@ -88,17 +108,14 @@ class Scheduler:
         try:
             if lane is not Lane.LOOP:
                 _move_to_thread(call, conduct)
-                await self._go_on(call, lane)
-            elif not (self._budget.left and self._step(call)):
-                await self._go_on(call, lane)
+            await self._go_on(call, lane)
         finally:
             if not large:  # what copying takes is not the guest's doing
                 _judge(call, conduct)
         fiber.spent = call.failed
-        return call.result()
 
     def _check(self, fiber: Fiber) -> None:
-        if asyncio.get_running_loop() is not self._loop:
+        if get_running_loop() is not self._loop:
             raise RuntimeError(_ELSEWHERE)
         if fiber.spent:
             raise Trap("the instance is spent: an earlier call did not end well", "spent")
@@ -162,7 +179,7 @@ class Scheduler:
 def _first_lane(fiber: Fiber, conduct: Conduct, *, large: bool) -> Lane:
     execution = fiber.state.execution
     if execution is Execution.AUTO:
-        return Lane.THREAD if large or conduct.needs_thread else Lane.LOOP
+        return Lane.THREAD if large or (conduct.needs_thread and not fiber.future) else Lane.LOOP
     return Lane(execution.value)
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-from collections.abc import Callable
 from typing import Any, final
 
 import attrs
@@ -15,13 +14,14 @@ from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.ports import ComponentMetadata, HealthStatus, HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.append import DELIVER
-from airssys_wasm.runtime.abi.frame import Answer, Frames, Head, TooLarge
+from airssys_wasm.runtime.abi.frame import CALLBACK, Answer, Head, TooLarge
 from airssys_wasm.runtime.abi.handles import Handles, leave
 from airssys_wasm.runtime.abi.values import Keep, Value, undo
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
 from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
 from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES
 from airssys_wasm.runtime.contract import LIFECYCLE
+from airssys_wasm.runtime.delivery import Delivery
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.functions import Function
 from airssys_wasm.runtime.host_fn.guestlog import GuestLog
@@ -57,7 +57,7 @@ class GuestStore:
         key = next(host.keys)
         self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
         self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, key)
-        self._frames = build.frames_for(state.limits)
+        self._delivery: Delivery | None = None
         self._instance = Instance(build, self._fiber, self._set_up())
         host.fibers[key] = self._fiber
 
@@ -77,7 +77,7 @@ class GuestStore:
         Raises:
             InstantiationFailed: An import nobody provides, a limit, or a trap.
         """
-        await self._run(self._instance.instantiate, lambda: None, error=instantiation_error)
+        await self._run(Call(self._fiber, self._instance.instantiate, self._ready, self._free, instantiation_error))
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`, if it exports them; raises GuestError or ExecutionError."""
@@ -94,10 +94,11 @@ class GuestStore:
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
         """Call `handle-message`; raises GuestError, ExecutionError, or PayloadTooLarge for the answer."""
-        frames = self._frames
-        head = frames.head(message) if frames else None
-        if frames and head:
-            return self._checked(await self._deliver(frames, head, message), message)
+        delivery = self._delivery
+        head = delivery.head(message) if delivery else None
+        if delivery and head:
+            answered = await self._deliver(delivery, head, message, 0)
+            return answered if type(answered) is bytes else self._checked(answered, message)
         answer: bytes | None = unwrap(
             await self._call("handle-message", message_to_wit(message), large=_is_large(message))
         )
@@ -107,10 +108,10 @@ class GuestStore:
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Call `handle-callback`; raises GuestError or ExecutionError."""
-        frames = self._frames
-        head = frames.head(message) if frames else None
-        if frames and head:
-            self._checked(await self._deliver(frames, head, message, callback=True), message)
+        delivery = self._delivery
+        head = delivery.head(message) if delivery else None
+        if delivery and head:
+            self._checked(await self._deliver(delivery, head, message, CALLBACK), message)
         else:
             unwrap(await self._call("handle-callback", message_to_wit(message), large=_is_large(message)))
 
@@ -126,8 +127,8 @@ class GuestStore:
         if self._fiber.handles is not None:
             self._fiber.handles.call = invocation.caller
         begin = functools.partial(self._begin_function, function, invocation)
-        large = invocation.size > LARGE_VALUE_BYTES
-        answer = await self._run(begin, functools.partial(self._instance.lift, function.result), large=large)
+        call = Call(self._fiber, begin, functools.partial(self._instance.lift, function.result), self._free)
+        answer = await self._run(call, large=invocation.size > LARGE_VALUE_BYTES)
         size, limit = weight(answer), self._state.limits.max_payload_bytes
         if size > limit:
             raise PayloadTooLarge(self._state.component_id, size, limit, what="answer")
@@ -163,13 +164,10 @@ class GuestStore:
         limit = self._state.limits.max_payload_bytes
         raise PayloadTooLarge(self._state.component_id, answer.payload_bytes, limit, message, what="answer")
 
-    async def _deliver(
-        self, frames: Frames, head: Head, message: ComponentMessage, *, callback: bool = False
-    ) -> Answer:
+    async def _deliver(self, delivery: Delivery, head: Head, message: ComponentMessage, flags: int) -> Answer:
         """The byte path."""
-        begin = functools.partial(self._begin_delivery, frames, head, message, callback=callback)
-        large = len(message.payload.data) > LARGE_FRAME_BYTES
-        answer: Answer = await self._run(begin, functools.partial(self._delivered, frames), large=large)
+        call = Call(self._fiber, functools.partial(delivery.begin, head, message, flags), delivery.end, self._free)
+        answer: Answer = await self._run(call, large=len(message.payload.data) > LARGE_FRAME_BYTES)
         return answer
 
     async def _call(self, name: str, *arguments: Value, large: bool = False) -> Value:
@@ -178,18 +176,26 @@ class GuestStore:
             raise FunctionNotFound(f"{LIFECYCLE}#{name}", sorted(self._compiled.signatures.functions.by_interface))
         begin = functools.partial(self._begin_call, name, arguments)
         end = functools.partial(self._instance.lift, SIGNATURES[name].result)
-        return await self._run(begin, end, large=large)
+        return await self._run(Call(self._fiber, begin, end, self._free), large=large)
 
-    async def _run(
-        self, begin: Callable[[Keep], int], end: Callable[[], Any], *, large: bool = False, **how: Any
-    ) -> Value:
-        call = Call(self._fiber, begin, end, self._free, **how)
-        compiled, handles = self._compiled, self._fiber.handles
+    async def _run(self, call: Call, *, large: bool = False) -> Any:
+        scheduler, compiled, handles = self._host.scheduler, self._compiled, self._fiber.handles
         try:
-            return await self._host.scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
+            if large or compiled.wasi or not scheduler.ends_at_once(call, compiled.conduct):
+                await scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
+            return call.result()
         finally:
             if handles is not None:
                 leave(handles.settle())
+
+    def _ready(self) -> None:
+        """The instance is there; with it the function of the byte path, where it was extended."""
+        limits, fiber = self._state.limits, self._fiber
+        frames = self._build.frames_for(limits)
+        if frames is not None:
+            address = self._instance.function((DELIVER,))
+            limit = limits.max_payload_bytes
+            self._delivery = Delivery(frames, address, fiber.context, fiber.error_address, limit)
 
     def _set_up(self) -> Linker:
         """Everything that has to be there before the instance is made; what it is going to be linked with."""
@@ -223,15 +229,6 @@ class GuestStore:
             raise
         return self._instance.call(function.path, images, keep, results=int(function.result is not None))
 
-    def _begin_delivery(
-        self, frames: Frames, head: Head, message: ComponentMessage, keep: Keep, *, callback: bool
-    ) -> int:
-        images = frames.lower(head, message, self._state.limits.max_payload_bytes, keep, callback=callback)
-        return self._instance.call((DELIVER,), images, keep)
-
-    def _delivered(self, frames: Frames) -> Answer:
-        return frames.lift(self._instance.answer)
-
     def _free(self) -> None:
         store, self._store = self._store, 0
         if store:
@@ -242,6 +239,8 @@ class GuestStore:
                 self._host.scheduler.call(leave, self._fiber.handles.close())
             self._host.fibers.pop(self._fiber.key, None)
             self._instance.free()
+            if self._delivery is not None:
+                self._delivery.close()
             self._host.reaper.delete_store(store)
 
 

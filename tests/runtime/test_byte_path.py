@@ -123,7 +123,7 @@ async def test_a_component_whose_memory_is_smaller_than_a_frame_takes_the_value_
     limits = Limits(max_payload_bytes=MIB, max_memory_bytes=room_for(Limits(max_payload_bytes=MIB)))
     for less, on_bytes in ((0, True), (1, False)):
         guest = await start("counter", limits=Limits(max_memory_bytes=limits.max_memory_bytes - less))
-        assert on_bytes is (guest._frames is not None)
+        assert on_bytes is (guest._delivery is not None)
         assert b"1" == await ask(guest, random.Random(4).randbytes(MIB - 100))
 
 
@@ -146,7 +146,7 @@ async def test_a_component_that_has_an_export_of_that_name_takes_the_value_path(
         (export "{DELIVER}" (func $f))"""
     with caplog.at_level(logging.DEBUG, "airssys_wasm.runtime"):
         guest = await start(wat.low_level(COUNTING, prelude=prelude))
-    assert None is guest._frames
+    assert None is guest._delivery
     assert b"\0" == await ask(guest, b"")
     assert any("takes the value path" in record.getMessage() for record in caplog.records)
 
@@ -156,7 +156,7 @@ async def test_an_extension_that_wasmtime_refuses_is_left_out(start: Start, monk
     monkeypatch.setattr(loader, "extension_name", lambda: ".bytes-broken")
     monkeypatch.setattr(loader, "extension_of", lambda _data: b"\x06\x03\x01\x7f\x7f")
     guest = await start("counter")
-    assert (None, b"1") == (guest._frames, await ask(guest, b""))
+    assert (None, b"1") == (guest._delivery, await ask(guest, b""))
 
 
 async def test_fuel_is_the_guests_alone(start: Start) -> None:

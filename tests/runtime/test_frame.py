@@ -37,7 +37,7 @@ async def pair() -> AsyncIterator[Pair]:
             guest = await engine.start(await engine.compile(binary("hostile"), Limits()), HostState(GUEST))
             guests.append(guest)
             await guest.initialize(ComponentConfig())
-        assert (True, False) == (guests[0]._frames is not None, guests[1]._frames is not None)
+        assert (True, False) == (guests[0]._delivery is not None, guests[1]._delivery is not None)
         yield guests
         while guests:
             await guests.pop().aclose()
@@ -171,10 +171,10 @@ async def test_an_answer_over_the_limit_does_not_cross(start: Start, size: int) 
 )
 async def test_what_fits_no_frame_takes_the_value_path(pair: Pair, metadata: MessageMetadata) -> None:
     """Message by message, and nobody notices."""
-    frames = pair[0]._frames
-    assert frames is not None
+    delivery = pair[0]._delivery
+    assert delivery is not None
     sent = message(b"envelope", metadata)
-    assert None is frames.head(sent)
+    assert None is delivery.head(sent)
     answers = [await guest.handle_message(sent) for guest in pair]
     assert answers[1] == answers[0]
 
@@ -198,7 +198,7 @@ def test_what_a_frame_keeps_is_let_go_of_when_wasmtime_has_copied_it() -> None:
         sent = message(payload)
         head = frames.head(sent)
         assert head is not None
-        frames.lower(head, sent, MIB, keep)
+        frames.lower(head, sent, 0, MIB, keep)
         release(keep)
         assert idle == len(frames._planes._idle)
 

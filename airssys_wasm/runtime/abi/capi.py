@@ -116,6 +116,11 @@ linker_add_func_async = _function(
     *(c_void_p, c_char_p, c_size_t, HOST_CALLBACK, c_void_p, c_void_p),
 )
 
+bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(ctypes.py_object, c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+"""The bytes at an address; what `ctypes.string_at` does, in a third less time."""
+
 _error_new = _function("wasmtime_error_new", c_void_p, c_char_p)
 _error_delete = _function("wasmtime_error_delete", None, c_void_p)
 _error_message = _function("wasmtime_error_message", None, c_void_p, c_void_p)

@@ -16,7 +16,6 @@ What does not fit a frame (`head` gives None) is for the value path to carry, or
 
 from binascii import hexlify, unhexlify
 from codecs import getincrementaldecoder
-from ctypes import string_at
 from struct import Struct
 from typing import Final, final
 
@@ -27,8 +26,9 @@ from airssys_wasm.core.errors import Trap
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
+from airssys_wasm.runtime.abi.capi import bytes_at
 from airssys_wasm.runtime.abi.planes import Lease, PlanesPool, packed_chars
-from airssys_wasm.runtime.abi.values import SIZED, Keep, address_of
+from airssys_wasm.runtime.abi.values import Keep, address_of
 
 ARGUMENTS: Final = 9
 """Of `deliver`: the text, four numbers with the lengths of its parts, the payload, and three more numbers."""
@@ -55,7 +55,10 @@ ERROR_CASES: Final = (
 
 _NONE, _SOME, _TOO_LARGE, _TROUBLE, _FIRST_ERROR = range(5)
 _ASCII, _HEX, _PLANES = range(3)
-_CALLBACK, _CORRELATION, _REPLY_TO, _CONTENT_TYPE = 4, 8, 16, 32
+CALLBACK: Final = 4
+"""The flag of what is for handle-callback."""
+
+_CORRELATION, _REPLY_TO, _CONTENT_TYPE = 8, 16, 32
 
 _HEAD: Final = Struct("<B7xQQ8x" + "B7xQ16x" * 4)
 _REST: Final = Struct("<B7xQQ8x" + "B7xQ16x" * 3)
@@ -63,7 +66,9 @@ _STRING, _U64 = 12, 8
 """Kinds of component values."""
 
 _ANSWER_HEAD_BYTES: Final = 8
-_SHORT: Final = 4 * KIB
+_SOME_ASCII: Final = _SOME << 2 | _ASCII
+_SOME_HEX: Final = _SOME << 2 | _HEX
+_SHORT: Final = 8 * KIB
 """Answers up to this size are read with their head in one go."""
 
 _PAGE: Final = 64 * KIB
@@ -130,41 +135,41 @@ class Frames:
                 self._heads[key] = head
         return head
 
-    def lower(self, head: Head, message: ComponentMessage, limit: int, keep: Keep, *, callback: bool = False) -> bytes:
-        """The images of `deliver`'s arguments.
+    def lower(self, head: Head, message: ComponentMessage, flags: int, limit: int, keep: Keep) -> bytes:
+        """The images of `deliver`'s arguments; `head` and `message` have to live as long as what is in `keep`.
 
         Args:
             head: what `head` gave for this message.
             message: what is to be delivered.
+            flags: `CALLBACK` or 0.
             limit: most bytes of an answer; a longer one does not cross.
             keep: what has to live until wasmtime has copied the arguments, and be closed then.
-            callback: whether it is for handle-callback.
         """
         data = message.payload.data
-        flags = head.flags | _CALLBACK if callback else head.flags
+        flags |= head.flags
         if data.isascii():
             address, size = address_of(data), len(data)
         else:
             encoding, address, size = self._encoded(data, keep)
             flags |= encoding
         what = len(data) | flags << _HIGH
-        keep.append((head, data))
         return head.image + _REST.pack(
             _STRING, size, address, _U64, message.metadata.timestamp_ms, _U64, what, _U64, limit
         )
 
-    def lift(self, image: bytes) -> Answer:
+    def lift(self, address: int, size: int) -> Answer:
         """Read an answer.
 
         Raises:
             Trap: The guest's answer breaks the canonical ABI.
         """
-        size, address = SIZED.unpack_from(image, 8)
         if size <= _SHORT:
-            crossed = string_at(address, size)
-            if crossed[0] == _SOME << 2:
+            crossed = bytes_at(address, size)
+            if crossed[0] == _SOME_ASCII:
                 return crossed[_ANSWER_HEAD_BYTES:]
-        case, encoding, length = _head_of(string_at(address, _ANSWER_HEAD_BYTES))
+            if crossed[0] == _SOME_HEX:
+                return unhexlify(crossed[_ANSWER_HEAD_BYTES:])
+        case, encoding, length = _head_of(bytes_at(address, _ANSWER_HEAD_BYTES))
         if case == _NONE:
             return None
         if case == _TOO_LARGE:
@@ -187,9 +192,9 @@ class Frames:
     def _decoded(self, encoding: int, address: int, size: int, length: int) -> bytes:
         """The payload or text of an answer."""
         if encoding == _ASCII:
-            return string_at(address, size)
+            return bytes_at(address, size)
         if encoding == _HEX:
-            return unhexlify(string_at(address, size))
+            return unhexlify(bytes_at(address, size))
         if packed_chars(length) != size:  # a text that was cut
             length = KEPT_ERROR_BYTES
         planes = self._planes.take()
