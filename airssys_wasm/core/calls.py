@@ -122,9 +122,9 @@ class Some:
 
 
 @final
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Invocation:
-    """A call of one of a component's own functions, by its WIT or its Python name.
+    """A call of one of a component's own functions, by its WIT or its Python name; not to be changed.
 
     `caller` is how methods of resources that it answers are called.
     """
@@ -135,10 +135,16 @@ class Invocation:
     keywords: "Mapping[str, Any]"
     caller: "Callable[..., Any] | None" = None
     size: int = attrs.field(init=False)
-    """Bytes of text and bytes among the arguments."""
+    """About how large the arguments are; see `weight`."""
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "size", sum(map(weight, (*self.arguments, *self.keywords.values()))))
+        self.size = sum(map(weight, self.arguments))
+        if self.keywords:
+            self.size += sum(map(weight, self.keywords.values()))
+
+    def takes_long(self, most: int) -> bool:
+        """Whether copying the arguments takes as long as copying that many bytes one by one; text goes as a block."""
+        return self.size > most and effort((*self.arguments, *self.keywords.values())) > most
 
 
 def weight(value: Any) -> int:
@@ -151,6 +157,22 @@ def weight(value: Any) -> int:
         return sum(map(weight, value.values()), len(value))
     fields = getattr(value, "__dataclass_fields__", ())
     return sum(weight(getattr(value, name, None)) for name in fields)
+
+
+_BLOCK_CHARS: Final = 64
+"""Characters of text that cross in the time of one byte of a list."""
+
+
+def effort(value: Any) -> int:
+    """About how long a value takes to cross: bytes and items one by one, text much faster."""
+    if isinstance(value, str):
+        return len(value) // _BLOCK_CHARS
+    if isinstance(value, list | tuple):
+        return sum(map(effort, value), len(value))
+    if isinstance(value, dict):
+        return sum(map(effort, value.values()), len(value))
+    fields = getattr(value, "__dataclass_fields__", None)
+    return weight(value) if fields is None else sum(effort(getattr(value, name, None)) for name in fields)
 
 
 @final

@@ -97,6 +97,7 @@ class Functions:
     """
 
     by_interface: Mapping[str, Mapping[str, Function]]
+    _found: dict[tuple[str, str], Function] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def of(cls, world: World, shapes: Shapes) -> "Functions":
@@ -115,6 +116,10 @@ class Functions:
         Raises:
             FunctionNotFound: There is none; the error lists those that there are.
         """
+        known = self._found.get((interface, name))
+        return known or self._find(interface, name)
+
+    def _find(self, interface: str, name: str) -> Function:
         functions = self.by_interface.get(interface) or self._unversioned(interface)
         if functions is None:
             raise FunctionNotFound(f"{interface}#{name}", sorted(filter(None, self.by_interface)))
@@ -122,6 +127,7 @@ class Functions:
         if found is None:
             label = f"{interface}#{name}".lstrip("#")
             raise FunctionNotFound(label, sorted({python_name(known.path[-1]) for known in functions.values()}))
+        self._found[interface, name] = found
         return found
 
     def _unversioned(self, interface: str) -> Mapping[str, Function] | None:

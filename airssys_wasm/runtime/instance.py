@@ -10,6 +10,9 @@ from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of, slot
 from airssys_wasm.runtime.compiled import Build
 from airssys_wasm.runtime.fibers import Fiber
 
+_LAST_SCALAR: Final = 12
+"""Kind of a string: numbers and text are left to the next call, which drops them where it assigns its answer."""
+
 _EMPTY: Final = bytes(capi.VAL_BYTES)
 
 
@@ -50,12 +53,13 @@ class Instance:
         return int(future)
 
     def lift(self, codec: Codec | None) -> Value:
-        """Read the answer and free wasmtime's copy of it, which can be 32 times as large; None without codec."""
+        """Read the answer; None without codec. More than a scalar is freed at once: wasmtime's copy is large."""
         if codec is None:
             return None
-        value = codec.lift(self._result.raw, self._fiber.handles)
-        capi.val_delete(self._result_address)
-        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
+        image = self._result.raw
+        value = codec.lift(image, self._fiber.handles)
+        if image[0] > _LAST_SCALAR:
+            self.free()
         return value
 
     def free(self) -> None:

@@ -128,7 +128,7 @@ class GuestStore:
             self._fiber.handles.call = invocation.caller
         begin = functools.partial(self._begin_function, function, invocation)
         call = Call(self._fiber, begin, functools.partial(self._instance.lift, function.result), self._free)
-        answer = await self._run(call, large=invocation.size > LARGE_VALUE_BYTES)
+        answer = await self._run(call, large=invocation.takes_long(LARGE_VALUE_BYTES))
         size, limit = weight(answer), self._state.limits.max_payload_bytes
         if size > limit:
             raise PayloadTooLarge(self._state.component_id, size, limit, what="answer")

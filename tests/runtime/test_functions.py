@@ -161,3 +161,21 @@ async def test_a_component_of_the_contract_has_functions_too(engine: WasmtimeEng
         assert "healthy" == health
     finally:
         await guest.aclose()
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "takes_long"),
+    [
+        ("x" * 5000, 5000, False),
+        (b"x" * 5000, 5000, True),
+        (["x"] * 2000, 4000, True),
+        ({"key": ("text", b"x" * 2000)}, 2007, True),
+        (5, 0, False),
+        (None, 0, False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_how_large_arguments_are_and_how_long_they_take(value: Any, size: int, takes_long: bool) -> None:
+    """Text crosses as a block, bytes and items one by one."""
+    invocation = Invocation(API, "greet", (value,), {"other": ""})
+    assert (size, takes_long) == (invocation.size, invocation.takes_long(1000))
