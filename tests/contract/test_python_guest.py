@@ -49,6 +49,12 @@ async def test_the_python_guest_plays_its_rows(row: Row, stage: Stage, python_gu
         await check(actors, step)
 
 
+async def test_its_payloads_cross_as_one_block(stage: Stage, python_guest: Path) -> None:
+    """It is lifted as any other; wasmtime takes it with its extension."""
+    (build,) = (await stage.system.compile(python_guest)).builds.values()
+    assert build.frames is not None
+
+
 async def test_its_answers_and_errors_are_those_of_the_contract(stage: Stage, python_guest: Path) -> None:
     """None, err, and an exception that nobody caught, which is a crash and a restart."""
     asker = await load(stage, python_guest)

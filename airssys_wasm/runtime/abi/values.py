@@ -198,9 +198,10 @@ class ByteList:
 def release(keep: Keep) -> None:
     """Let go of what was kept for wasmtime; the memory of large lists without holding the GIL, unlike its deletion."""
     for held in keep:
-        close = getattr(held, "close", None)
-        if close is not None:
-            close()
+        if type(held) is not bytes:  # which most are
+            close = getattr(held, "close", None)
+            if close is not None:
+                close()
     if isinstance(keep, Lowering):
         keep.end()
     keep.clear()
