@@ -17,7 +17,6 @@ from airssys_wasm.runtime.abi.types import (
     FlagsType,
     FuncType,
     ListType,
-    MapType,
     OptionType,
     OwnType,
     RecordType,
@@ -213,7 +212,7 @@ class _Module:
         of = kind.result.ok if isinstance(kind.result, ResultType) else kind.result
         return "None" if of is None else self._type(of)
 
-    def _type(self, of: WitType, *, given: bool = False) -> str:  # noqa: C901, PLR0911 - one line a kind of type
+    def _type(self, of: WitType, *, given: bool = False) -> str:  # noqa: PLR0911 - one line a kind of type
         """The annotation of a value; one that is given may also be of what else is taken."""
         if of in self._names:
             return self._names[of]
@@ -226,8 +225,6 @@ class _Module:
                 return f"list[{self._type(part)}]"
             case TupleType(items):
                 return f"tuple[{', '.join(map(self._type, items))}]"
-            case MapType(key, value):
-                return f"dict[{self._type(key)}, {self._type(value)}]"
             case OptionType(OptionType()):
                 return "Some | None"
             case OptionType(part):

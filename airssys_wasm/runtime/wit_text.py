@@ -12,7 +12,6 @@ from airssys_wasm.runtime.abi.types import (
     FlagsType,
     FuncType,
     ListType,
-    MapType,
     OptionType,
     OwnType,
     RecordType,
@@ -237,8 +236,6 @@ class _Scope:
                 return f"option<{self._ref(part)}>"
             case TupleType(items):
                 return f"tuple<{', '.join(map(self._ref, items))}>"
-            case MapType(key, value):
-                return f"map<{self._ref(key)}, {self._ref(value)}>"
             case ResultType(ok, err):
                 good, bad = (part and self._ref(part) for part in (ok, err))
                 return f"result<{good or '_'}, {bad}>" if bad else f"result<{good}>" if good else "result"

@@ -4,7 +4,7 @@
 |---|---|---|
 | bool, integers, floats, char, string | bool, int, float, str | the same |
 | `list<u8>` | bytes; any buffer is taken | the same |
-| list, tuple, map | list, tuple, dict | the same |
+| list, tuple | list, tuple | the same |
 | option; an option of an option | None or the value; None or `Some` | the same |
 | result | `Ok` or `Err` | the same |
 | record | a tuple of its fields | a frozen dataclass |
@@ -26,7 +26,6 @@ from airssys_wasm.runtime.abi.capi import ENTRY_BYTES, VAL_BYTES
 from airssys_wasm.runtime.abi.compound import (
     LIST,
     TUPLE,
-    Mapping,
     Option,
     OptionOfOption,
     Result,
@@ -45,7 +44,6 @@ from airssys_wasm.runtime.abi.types import (
     EnumType,
     FlagsType,
     ListType,
-    MapType,
     OptionType,
     OwnType,
     RecordType,
@@ -187,7 +185,7 @@ def codec_for(of: WitType, *interned: WitType, shapes: "Shapes | None" = None) -
         shapes: the Python classes for its records, variants, enums and flags; None for the plain forms.
 
     Raises:
-        TypeError: There is no codec for a type inside it; the text names that type.
+        BadType: There is no codec for a type inside it; the text names that type.
     """
 
     def make(part: WitType) -> Codec:
@@ -208,8 +206,6 @@ def _plain_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:  #
             return Sequence(LIST, (make(element),))
         case TupleType(items):
             return Sequence(TUPLE, tuple(map(make, items)))
-        case MapType(key, value):
-            return Mapping(make(key), make(value))
         case OptionType(some):
             return (OptionOfOption if isinstance(some, OptionType) else Option)(make(some))
         case ResultType(ok, err):
@@ -246,8 +242,7 @@ def _named_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:
         case FlagsType(names):
             return _Flags({name: name.encode() for name in names})
         case _:
-            msg = f"no codec for {of}"
-            raise TypeError(msg)
+            raise BadType(f"no codec for {of}")
 
 
 def _maybe(of: WitType | None, make: Callable[[WitType], Codec]) -> Codec | None:

@@ -1,4 +1,4 @@
-"""The compound codecs without names: lists, tuples, maps, options, results; and how codecs are put inside others."""
+"""The compound codecs without names: lists, tuples, options, results; and how codecs are put inside others."""
 
 from ctypes import string_at
 from typing import TYPE_CHECKING, Final, final
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 LIST: Final = 13
 TUPLE: Final = 15
 _NONE: Final = WORDS.pack(18, 0, 0, 0)
-_PAIR_BYTES: Final = 2 * VAL_BYTES
-"""sizeof(wasmtime_component_valmap_entry_t): the key, then the value."""
 
 
 def step(name: str, codec: Codec, value: Value, keep: Keep) -> bytes:
@@ -75,38 +73,6 @@ class Sequence:
         if self.kind == LIST:
             return [self.items[0].lift(item, handles) for item in images]
         return tuple(codec.lift(item, handles) for codec, item in zip(self.items, images, strict=True))
-
-
-@final
-@attrs.frozen(eq=False)
-class Mapping:
-    """A map (kind 22): keys and values by turns."""
-
-    key: Codec
-    value: Codec
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        """Make the image; raises BadValue."""
-        if not isinstance(value, dict):
-            raise BadType(f"{type(value).__name__} is no dict")
-        parts = []
-        for key, item in list(value.items()):
-            parts.append(step(f"[{shown(key)}]", self.key, key, keep))
-            parts.append(step(f"[{shown(key)}]", self.value, item, keep))
-        data = b"".join(parts)
-        keep.append(data)
-        return WORDS.pack(22, len(parts) // 2, address_of(data), 0)
-
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        """Read the value of an image."""
-        size, data = SIZED.unpack_from(image, 8)
-        raw = string_at(data, size * _PAIR_BYTES) if size else b""
-        return {
-            self.key.lift(raw[at : at + VAL_BYTES], handles): self.value.lift(
-                raw[at + VAL_BYTES : at + _PAIR_BYTES], handles
-            )
-            for at in range(0, len(raw), _PAIR_BYTES)
-        }
 
 
 @final

@@ -97,17 +97,6 @@ class FlagsType:
 
 
 @attrs.frozen
-class MapType:
-    """Keys with a value each; a dict in Python."""
-
-    key: "WitType"
-    value: "WitType"
-
-    def __str__(self) -> str:
-        return f"map<{self.key}, {self.value}>"
-
-
-@attrs.frozen
 class ResourceName:
     """A resource by the interface that defines it, empty for the component itself, and its name there."""
 
@@ -142,7 +131,7 @@ class BorrowType:
 
 @attrs.frozen
 class OtherType:
-    """A type that no value can be made of here: future, stream, error-context; `name` says which."""
+    """A type that no value can be made of here: future, stream, error-context, map; `name` says which."""
 
     name: str
 
@@ -160,7 +149,6 @@ WitType = (
     | VariantType
     | EnumType
     | FlagsType
-    | MapType
     | OwnType
     | BorrowType
     | OtherType
@@ -206,8 +194,6 @@ def parts_of(of: WitType) -> tuple[WitType, ...]:  # noqa: PLR0911 - one line a 
             return (some,)
         case TupleType(items):
             return items
-        case MapType(key, value):
-            return (key, value)
         case RecordType(fields):
             return tuple(field for _, field in fields)
         case VariantType(cases):
