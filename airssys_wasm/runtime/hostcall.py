@@ -22,6 +22,7 @@ from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec, Keep, Lowering, Value, address_of, release, undo
 from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES
 from airssys_wasm.runtime.job import settled
+from airssys_wasm.runtime.raised import said
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.abi.handles import Handles
@@ -79,7 +80,7 @@ class HostCall:
             else:
                 self._write(value)
         except Exception as exc:
-            raise HostFunctionError(f"{function.interface}#{function.name}", f"{type(exc).__name__}: {exc}") from exc
+            raise HostFunctionError(f"{function.interface}#{function.name}", said(exc)) from exc
         return large
 
     async def _write_in_thread(self, value: Value) -> None:
@@ -97,9 +98,11 @@ class HostCall:
         keep: Keep = [] if self.handles is None else Lowering(self.handles)
         try:
             image = self.function.result.lower(value, keep)
-        except BadValue as exc:
+        except BaseException as exc:
             undo(keep)
-            raise exc.inside("result") from None
+            if isinstance(exc, BadValue):
+                raise exc.inside("result") from None
+            raise
         capi.val_clone(address_of(image), self.results)
         release(keep)
 

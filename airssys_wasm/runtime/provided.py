@@ -18,6 +18,7 @@ import attrs
 
 from airssys_wasm.core.calls import Err, Given, ImportsUnfit, Ok, is_blocking
 from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime import host_tasks
 from airssys_wasm.runtime.abi.handles import HostResource
 from airssys_wasm.runtime.abi.names import pascal, snake
 from airssys_wasm.runtime.abi.reader import Interface
@@ -145,8 +146,7 @@ class _Import:
         rest = arguments[1:] if self._method else arguments
         if is_blocking(function):
             return await self._run_blocking(function, rest, self._label)
-        value = function(*rest)
-        return await value if inspect.isawaitable(value) else value
+        return await host_tasks.run(function, rest, self._label)
 
     def _found(self, name: str, target: object) -> Any:
         kind, bracket, rest = name.rpartition("]")

@@ -16,6 +16,14 @@ from airssys_wasm.runtime.abi.names import pascal
 from airssys_wasm.runtime.abi.types import STRING, EnumType, VariantType, WitType
 
 
+def said(error: BaseException) -> str:
+    """An exception in a text; its own text may raise."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - it is somebody else's
+        return type(error).__name__
+
+
 def err_of(error: Exception, of: WitType | None) -> object:
     """The err value for an exception; raises the exception itself where there is none."""
     if isinstance(error, CallError):

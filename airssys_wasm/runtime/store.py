@@ -235,13 +235,13 @@ class GuestStore:
             self._fiber.spent = True
             self._fiber.delete_future()
             self._flush_log()
-            if self._fiber.handles is not None:
-                self._host.scheduler.call(leave, self._fiber.handles.close())
             self._host.fibers.pop(self._fiber.key, None)
             self._instance.free()
             if self._delivery is not None:
                 self._delivery.close()
             self._host.reaper.delete_store(store)
+            if self._fiber.handles is not None:  # last: it runs host code
+                self._host.scheduler.call(leave, self._fiber.handles.close())
 
 
 def _is_large(message: ComponentMessage) -> bool:

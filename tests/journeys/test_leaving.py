@@ -20,6 +20,7 @@ from airssys_wasm import (
 )
 from airssys_wasm.testing.leaks import live_instances
 from tests.contract.stage import EVERYTHING, binary, component, until
+from tests.runtime.plugins import API, KV, Kv
 
 BOUND: Final = 10.0
 """Seconds; the systems of this file give their components a thirtieth of that."""
@@ -80,6 +81,25 @@ async def in_a_handler(system: ActorSystem) -> "list[asyncio.Task[Any]]":
 
     await system.serve(SERVED, never, limits=FOREVER)
     return [await begun(system, SERVED, b"x"), ask(system, SERVED, b"y")]
+
+
+async def importing(system: ActorSystem, kv: object) -> "list[asyncio.Task[Any]]":
+    """Two calls of a component, the first of which is in what it imports."""
+    plugin = await system.load(component("a"), binary("plugin"), imports={KV: kv}, **SETTINGS)
+    calls = [asyncio.create_task(plugin.call(API, "wait", number, timeout=None)) for number in range(2)]
+    await until(lambda: plugin.statistics().mailbox.waiting == 1)
+    return calls
+
+
+async def in_an_import(system: ActorSystem) -> "list[asyncio.Task[Any]]":
+    """Host code that never returns, behind what a component imports."""
+
+    class Never(Kv):
+        async def wait(self, number: int) -> int:
+            await asyncio.Event().wait()
+            return number
+
+    return await importing(system, Never())
 
 
 async def in_its_goodbye(system: ActorSystem) -> "list[asyncio.Task[Any]]":
@@ -163,6 +183,7 @@ WAYS: Final = (by_itself, by_an_exception, by_a_cancellation, by_two_cancellatio
 SITUATIONS: Final[tuple[Situation, ...]] = (
     in_a_loop,
     in_a_host_function,
+    in_an_import,
     in_a_handler,
     in_its_goodbye,
     in_initialize,
@@ -178,6 +199,33 @@ async def test_it_ends_within_its_bound_and_nobody_waits_for_ever(
     situation: Situation, way: Callable[[], Awaitable[None]]
 ) -> None:
     """Each asker, sender and loader hears once that it has stopped; no Store is left, nor what the leak check finds."""
+    await leave(situation, way)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+async def test_host_code_that_takes_no_notice_of_its_cancellation_is_left_behind(
+    way: Callable[[], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Behind what a component imports; the log says so."""
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    class Stubborn(Kv):
+        async def wait(self, number: int) -> int:
+            while not go.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await go.wait()
+            ended.set()
+            return number
+
+    await leave(lambda system: importing(system, Stubborn()), way)
+    assert 1 == caplog.text.count("is left behind")
+    assert not ended.is_set()
+    go.set()
+    await ended.wait()
+
+
+async def leave(situation: Situation, way: Callable[[], Awaitable[None]]) -> None:
+    """Use a system until then, and leave it like that."""
     waiting: list[asyncio.Task[Any]] = []
     started = 0.0
 

@@ -79,6 +79,17 @@ async def test_a_guest_without_room_for_the_payload_crashes(start: Start) -> Non
 
 
 @BOTH_PATHS
+async def test_what_lies_behind_an_ok_without_value_means_nothing(start: Start) -> None:
+    """There a guest leaves what an answer before it was."""
+    left = "(i32.store (i32.const 644) (i32.const 0xff)) (i32.store (i32.const 648) (i32.const -1))"
+    guest = await start(
+        wat.low_level(COUNTING | {"handle-callback": f"{left} (i32.const 640)", "post-handle-callback": ""})
+    )
+    await guest.handle_callback(message())
+    assert b"\0" == await ask(guest, b"")
+
+
+@BOTH_PATHS
 async def test_post_return_is_called_once_for_each_call(start: Start) -> None:
     """With what the function returned, after its answer has been read, the right one of the two."""
     guest = await start(wat.low_level(COUNTING))

@@ -181,7 +181,7 @@
   (if (global.get $trouble) (then (return)))
   (local.set $err (i32.load8_u $plain (local.get $at)))
   (local.set $case (i32.load8_u $plain offset=4 (local.get $at)))
-  (if (i32.and (i32.eqz (local.get $err)) (local.get $callback)) (then (local.set $case (i32.const 0))))
+  (if (i32.and (i32.eqz (local.get $err)) (i32.ne (local.get $callback) (i32.const 0))) (then (local.set $case (i32.const 0))))
   (if (i32.or
       (i32.gt_u (local.get $err) (i32.const 1))
       (i32.gt_u (local.get $case) (select (i32.const 6) (i32.const 1) (local.get $err))))

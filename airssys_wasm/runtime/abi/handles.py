@@ -24,6 +24,7 @@ from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.names import pascal
 from airssys_wasm.runtime.abi.types import ResourceName
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Lowering, Value
+from airssys_wasm.runtime.raised import said
 
 _RESOURCE: Final = 21
 _logger: Final = logging.getLogger("airssys_wasm.runtime")
@@ -250,6 +251,8 @@ def leave(objects: Iterable[Any]) -> None:
         if leave_it is not None:
             try:
                 leave_it(thing, None, None, None)
-            except Exception as exc:  # noqa: BLE001 - nobody waits for it
-                reason = f"{type(exc).__name__}: {exc}"  # a record may be kept, and the exception would keep the guest
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as exc:  # noqa: BLE001 - nobody waits for it, and the others are to be left too
+                reason = said(exc)  # a record may be kept, and the exception would keep the guest
                 _logger.error("%s could not be left: %s", type(thing).__name__, reason)  # noqa: TRY400
