@@ -1,5 +1,6 @@
 """For every test: hypothesis has one profile here and one in CI. The plugin checks that nothing is left behind."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -26,3 +27,16 @@ def _own_compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _slow_machines_are_not_news() -> Iterator[None]:
+    """Drop asyncio's word of slow callbacks, in debug mode: the machine's other work is no matter of the tests."""
+    logger = logging.getLogger("asyncio")
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Executing")
+
+    logger.addFilter(is_news)
+    yield
+    logger.removeFilter(is_news)
