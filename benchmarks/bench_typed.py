@@ -80,7 +80,7 @@ async def _measure(binary: bytes) -> dict[str, Any]:
     direct, results = Direct(binary), dict[str, Any]()
     async with ActorSystem() as system, WasmtimeEngine() as engine:
         plugin = await system.load(ComponentId("bench", "plugin", "0"), binary, imports={KV: Kv()})
-        compiled = engine.bind(await engine.compile(binary, Limits()), Given({KV: Kv()}))
+        compiled = await engine.bind(await engine.compile(binary, Limits()), Given({KV: Kv()}))
         guest = await engine.start(compiled, HostState(ComponentId("bench", "bare", "0")))
         for size in SIZES:
             name = "".join(random.choices(string.ascii_letters, k=size))

@@ -187,9 +187,9 @@ class WatchedHost:
         """As the engine's."""
         return await self.inner.compile(source, limits, sha256)
 
-    def bind(self, compiled: Any, given: Given) -> Any:
+    async def bind(self, compiled: Any, given: Given) -> Any:
         """As the engine's."""
-        return self.inner.bind(compiled, given)
+        return await self.inner.bind(compiled, given)
 
     async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
         """As the engine's."""

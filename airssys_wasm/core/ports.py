@@ -241,7 +241,7 @@ class GuestHost(Protocol):
         """Check and compile; what comes back is what `start` takes. Something compiled earlier comes back as it is."""
         ...
 
-    def bind(self, compiled: Any, given: Given) -> Any:
+    async def bind(self, compiled: Any, given: Given) -> Any:
         """What was compiled, with what host code gives it; raises ImportsUnfit, ConfigError."""
         ...
 

@@ -1,5 +1,6 @@
 """`WasmtimeEngine`: makes guests from components; also the bare `RuntimeEngine`, without actors in front."""
 
+import functools
 import itertools
 import logging
 import threading
@@ -33,7 +34,7 @@ from airssys_wasm.runtime.host_fn.table import host_functions
 from airssys_wasm.runtime.host_threads import HostThreads
 from airssys_wasm.runtime.hostcall import HostCalls
 from airssys_wasm.runtime.inspection import report
-from airssys_wasm.runtime.linkage import bind
+from airssys_wasm.runtime.linkage import bind, has_own_types
 from airssys_wasm.runtime.loader import Loader, check_digest
 from airssys_wasm.runtime.machine import PLAIN, Machine, Profile
 from airssys_wasm.runtime.maps import MapRoom
@@ -135,14 +136,15 @@ class WasmtimeEngine:
         data = source if isinstance(source, Path) else bytes(source)
         return await self._loader.load(data, machine, limits, sha256)
 
-    def bind(self, compiled: CompiledComponent, given: Given) -> CompiledComponent:
-        """The component with what host code gives it, for `start`.
+    async def bind(self, compiled: CompiledComponent, given: Given) -> CompiledComponent:
+        """The component with what host code gives it, for `start`; all that takes long is done in a worker thread.
 
         Raises:
             ImportsUnfit: All of its imports that nobody provides, and all that does not fit.
             ConfigError: `imports` has an interface that the runtime provides.
         """
-        return bind(compiled, given, self._host.fibers, self._threads.run)
+        work = functools.partial(bind, compiled, given, self._host.fibers, self._threads.run)
+        return await anyio.to_thread.run_sync(work) if has_own_types(compiled, given) else work()
 
     async def start(self, compiled: CompiledComponent, state: HostState) -> GuestStore:
         """Instantiate a component in a Store of its own, without calling `initialize`.

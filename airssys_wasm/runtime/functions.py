@@ -1,5 +1,6 @@
 """The functions that a component exports, as they are called from Python: found by name, codecs made once."""
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from types import ModuleType
@@ -39,6 +40,10 @@ class Function:
     def result(self) -> Codec | None:
         """The codec of the result; None without one."""
         return None if self.kind.result is None else codec_for(self.kind.result, shapes=self._shapes)
+
+    def make_codecs(self) -> None:
+        """Make those that are made at the first call; raises TypeError where there is none for a type."""
+        self.params, self.result  # noqa: B018 - both are cached
 
     @functools.cached_property
     def has_handles(self) -> bool:
@@ -154,6 +159,13 @@ class Signatures:
             result = None if kind.result is None else codec_for(kind.result, shapes=self.shapes)
             self._imports[kind] = tuple(codec_for(of, shapes=self.shapes) for _, of in kind.params), result
         return self._imports[kind]
+
+    def prepare(self) -> None:
+        """Make all codecs now, in a thread, rather than at the first call: of large types they take long."""
+        for functions in self.functions.by_interface.values():
+            for function in functions.values():
+                with contextlib.suppress(TypeError):  # of a type that has none; its callers hear of it
+                    function.make_codecs()
 
     def with_classes(self, module: ModuleType | None) -> "Signatures":
         """The same with the classes of a module."""

@@ -9,9 +9,10 @@ from wasmtime.component import Linker
 from airssys_wasm.core.calls import Given
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.reader import world_of
 from airssys_wasm.runtime.compiled import WASI_PREFIX, CompiledComponent, Learned
-from airssys_wasm.runtime.contract import PACKAGE
+from airssys_wasm.runtime.contract import LIFECYCLE, PACKAGE
 from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.functions import Signatures
 from airssys_wasm.runtime.hostcall import HostCalls
@@ -61,15 +62,23 @@ def bind(
     if own is not None:
         raise ConfigError("imports", own, "is provided by the runtime")
     build, learned, wasi = next(iter(compiled.builds.values())), compiled.learned, compiled.wasi
-    if not any(_is_foreign(name) for name in (*build.imports, *given.imports)):
+    if not has_own_types(compiled, given):
         return attrs.evolve(compiled, given=given)
     if wasi and any(name.startswith(WASI_PREFIX) for name in given.imports):
         learned = Learned(Signatures(world_of(build.component, build.machine.engine)))
     bound = attrs.evolve(compiled, given=given, learned=learned)
+    bound.signatures.prepare()
     provided = provide(compiled.source, bound.signatures, given, run_blocking)
     bound.wasi = any(name.startswith(WASI_PREFIX) and name not in provided.interfaces for name in build.imports)
     bound.linkage = Linkage(provided, fibers, wasi=bound.wasi) if provided.interfaces else None
     return bound
+
+
+def has_own_types(compiled: CompiledComponent, given: Given) -> bool:
+    """Whether there are types besides those of the contract, which then are read and given codecs."""
+    build = next(iter(compiled.builds.values()))
+    foreign = any(_is_foreign(name) for name in (*build.imports, *given.imports))
+    return foreign or not build.exports.names <= {LIFECYCLE, DELIVER}
 
 
 def _is_foreign(name: str) -> bool:

@@ -119,9 +119,9 @@ class ServingHost:
         """Host code needs no compiling."""
         return source if isinstance(source, Served) else await self.inner.compile(source, limits, sha256)
 
-    def bind(self, compiled: Any, given: Given) -> Any:
+    async def bind(self, compiled: Any, given: Given) -> Any:
         """As the inner host's."""
-        return compiled if isinstance(compiled, Served) else self.inner.bind(compiled, given)
+        return compiled if isinstance(compiled, Served) else await self.inner.bind(compiled, given)
 
     async def inspect(self, source: Any, limits: Limits) -> ComponentReport:
         """As the inner host's."""

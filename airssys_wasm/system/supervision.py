@@ -188,7 +188,7 @@ class Supervision(abc.ABC):
                 children.append(await self._compiled(parts, child))
                 continue
             made = child.child_spec(parts, self._settings.limits)
-            compiled = parts.host.bind(await parts.host.compile(made.compiled, made.limits), made.given)
+            compiled = await parts.host.bind(await parts.host.compile(made.compiled, made.limits), made.given)
             parts.supervisor.check_open(made)
             await parts.storage.claim(child.id, compiled.digest, inherit=child.inherit_storage)
             children.append(attrs.evolve(made, compiled=compiled))

@@ -290,7 +290,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         return self._parts().storage
 
     async def _start(self, parts: Parts, spec: ChildSpec, *, inherit: bool) -> Child:
-        compiled = parts.host.bind(await parts.host.compile(spec.compiled, spec.limits), spec.given)
+        compiled = await parts.host.bind(await parts.host.compile(spec.compiled, spec.limits), spec.given)
         parts.supervisor.check_open(spec)
         await parts.storage.claim(spec.id, compiled.digest, inherit=inherit)
         return await parts.supervisor.start_child(attrs.evolve(spec, compiled=compiled))

@@ -82,5 +82,5 @@ class Upgrading(abc.ABC):
         parts.supervisor.check_open(child.spec)
         upgrade = Upgrade(terms, self._settings.host_id)
         with parts.admission.upgrade_under_way(child, upgrade):
-            compiled: Any = parts.host.bind(await parts.host.compile(source, child.spec.limits), child.spec.given)
+            compiled: Any = await parts.host.bind(await parts.host.compile(source, child.spec.limits), child.spec.given)
             await parts.supervisor.upgrades.run(child, upgrade, compiled)

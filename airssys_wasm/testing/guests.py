@@ -214,7 +214,7 @@ class ScriptedHost:
         await script.on_compile(self)
         return script
 
-    def bind(self, compiled: object, given: Given) -> object:
+    async def bind(self, compiled: object, given: Given) -> object:
         """A script imports nothing."""
         return compiled
 

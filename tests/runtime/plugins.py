@@ -70,7 +70,7 @@ async def start_plugin(engine: WasmtimeEngine, kv: object, limits: Limits | None
     """An instance whose kv is that object."""
     state = HostState(GUEST, limits or Limits())
     compiled = await engine.compile(binary("plugin"), state.limits)
-    return await engine.start(engine.bind(compiled, Given({KV: kv})), state)
+    return await engine.start(await engine.bind(compiled, Given({KV: kv})), state)
 
 
 async def called(guest: GuestStore, function: str, *arguments: Any, **keywords: Any) -> Any:

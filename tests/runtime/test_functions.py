@@ -1,5 +1,6 @@
 """A component's own functions, called from Python."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi.handles import GuestResource
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from airssys_wasm.runtime.functions import Function
 from tests.runtime.guests import GUEST, binary, message
 from tests.runtime.plugins import API, Kv, Plugin, called, start_plugin
 
@@ -155,7 +157,7 @@ async def test_handles_of_others_are_refused(engine: WasmtimeEngine, plugin: Plu
 async def test_a_component_of_the_contract_has_functions_too(engine: WasmtimeEngine) -> None:
     """Those of its lifecycle."""
     compiled = await engine.compile(binary("echo"), Limits())
-    guest = await engine.start(engine.bind(compiled, Given()), HostState(GUEST))
+    guest = await engine.start(await engine.bind(compiled, Given()), HostState(GUEST))
     try:
         health = await guest.call(Invocation("airssys:core/component-lifecycle", "health", (), {}))
         assert "healthy" == health
@@ -179,3 +181,21 @@ def test_how_large_arguments_are_and_how_long_they_take(value: Any, size: int, t
     """Text crosses as a block, bytes and items one by one."""
     invocation = Invocation(API, "greet", (value,), {"other": ""})
     assert (size, takes_long) == (invocation.size, invocation.takes_long(1000))
+
+
+async def test_codecs_are_made_in_a_thread(engine: WasmtimeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the component starts: those of large types take long."""
+    threads = list[threading.Thread]()
+    make = Function.make_codecs
+
+    def made(self: Function) -> None:
+        threads.append(threading.current_thread())
+        make(self)
+
+    monkeypatch.setattr(Function, "make_codecs", made)
+    guest = await start_plugin(engine, Kv())
+    assert threads
+    assert threading.current_thread() not in threads
+    function = guest._compiled.signatures.functions.find(API, "greet")
+    assert {"params", "result"} <= vars(function).keys()
+    await guest.aclose()

@@ -30,7 +30,7 @@ async def refused(engine: WasmtimeEngine, imports: Any) -> tuple[str, ...]:
     """What is wrong with imports."""
     compiled = await engine.compile(binary("plugin"), Limits())
     with pytest.raises(ImportsUnfit) as caught:
-        engine.bind(compiled, Given(imports))
+        await engine.bind(compiled, Given(imports))
     return caught.value.problems
 
 
@@ -68,7 +68,8 @@ async def test_what_does_not_fit_is_named_with_both_sides(engine: WasmtimeEngine
 async def test_an_interface_is_found_by_name_and_compatible_version(engine: WasmtimeEngine, key: str) -> None:
     """Also when more is given than the component imports."""
     compiled = await engine.compile(binary("plugin"), Limits())
-    assert engine.bind(compiled, Given({key: Kv(), "my:app/other": object()})).linkage is not None
+    bound = await engine.bind(compiled, Given({key: Kv(), "my:app/other": object()}))
+    assert bound.linkage is not None
 
 
 @pytest.mark.parametrize("imports", [{"airssys:core/storage@1.0.0": Kv()}, {5: Kv()}, [Kv()]])
@@ -76,7 +77,7 @@ async def test_imports_that_cannot_be_are_refused(engine: WasmtimeEngine, import
     """The contract's interfaces are the runtime's own."""
     compiled = await engine.compile(binary("plugin"), Limits())
     with pytest.raises(ConfigError, match="imports"):
-        engine.bind(compiled, Given(imports))
+        await engine.bind(compiled, Given(imports))
 
 
 async def test_a_module_will_do(engine: WasmtimeEngine) -> None:

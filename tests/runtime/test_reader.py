@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from wasmtime import wat2wasm
 
-from airssys_wasm.runtime.abi.reader import exports_of, imports_of, world_of
+from airssys_wasm.core.errors import InvalidComponent
+from airssys_wasm.core.limits import Limits
+from airssys_wasm.runtime.abi.reader import MAX_TYPE_PARTS, exports_of, imports_of, world_of
 from airssys_wasm.runtime.abi.types import (
     STRING,
     BorrowType,
@@ -17,6 +19,7 @@ from airssys_wasm.runtime.abi.types import (
     TupleType,
     WitType,
 )
+from airssys_wasm.runtime.engine import WasmtimeEngine
 from tests.runtime.bare import BareEngine
 from tests.runtime.guests import binary
 from tests.runtime.toys import NUMBERS, WAITS, echo_component
@@ -90,3 +93,12 @@ def test_types_are_known_by_their_names() -> None:
     """Those of imports and exports."""
     names = world_of(ENGINE.compile(binary("plugin")), ENGINE.engine).type_names
     assert {"kv-error", "point", "shape", "colour", "access", "reason"} == set(names.values())
+
+
+async def test_a_small_binary_with_huge_types_is_refused(engine: WasmtimeEngine) -> None:
+    """A pair of pairs of pairs doubles with each level."""
+    pairs = "".join(f"(type $t{level} (tuple $t{level - 1} $t{level - 1}))" for level in range(1, 15))
+    function = '(export "f" (func (result (list $t14))))'
+    component = wat2wasm(f'(component (import "a:b/c" (instance (type $t0 (list u8)) {pairs} {function})))')
+    with pytest.raises(InvalidComponent, match=f"more than {MAX_TYPE_PARTS} parts"):
+        await engine.compile(bytes(component), Limits())

@@ -1,14 +1,15 @@
 """Reads the types of a compiled component into `WitType`, so that they can be compared, shown and given codecs."""
 
 import functools
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import attrs
 from wasmtime import Engine
 from wasmtime import component as wt
 from wasmtime.component import _types
 
+from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.runtime.abi.types import (
     BorrowType,
     EnumType,
@@ -42,6 +43,13 @@ _SCALARS: Final = {
     _types.Char: "char",
     _types.String: "string",
 }
+
+
+MAX_TYPE_PARTS: Final = 20_000
+"""Of all functions together, each time they name it: a few hundred bytes can make a type of a million parts, and each
+takes some ten microseconds to read and to make a codec for. A Python guest with all of WASI has four thousand."""
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -120,6 +128,7 @@ class _Reader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._parts = 0
         self._resources: list[tuple[wt.ResourceType, ResourceName]] = []
 
     def interfaces(self, items: dict[str, Any], *, imported: bool) -> dict[str, Interface]:
@@ -158,6 +167,15 @@ class _Reader:
         self._resources.append((of, name))
         return name
 
+    def _counted(self, names: Sequence[T]) -> Sequence[T]:
+        self._count(len(names))
+        return names
+
+    def _count(self, parts: int = 1) -> None:
+        self._parts += parts
+        if self._parts > MAX_TYPE_PARTS:
+            raise InvalidComponent("its types", f"have more than {MAX_TYPE_PARTS} parts")
+
     def _func(self, func: _types.FuncType) -> FuncType:
         return FuncType(tuple((name, self._type(of)) for name, of in func.params), self._maybe(func.result))
 
@@ -166,6 +184,7 @@ class _Reader:
 
     def _type(self, of: Any) -> WitType:  # noqa: C901, PLR0911 - one line a kind of type
         """The WIT type of a value; what no codec is made for becomes an `OtherType` that says its kind."""
+        self._count()
         if type(of) in _SCALARS:
             return Scalar(_SCALARS[type(of)])
         match of:
@@ -180,15 +199,13 @@ class _Reader:
             case _types.RecordType():
                 return RecordType(tuple((name, self._type(field)) for name, field in of.fields))
             case _types.VariantType():
-                return VariantType(tuple((name, self._maybe(payload)) for name, payload in of.cases))
+                return VariantType(tuple((name, self._maybe(payload)) for name, payload in self._counted(of.cases)))
             case _types.EnumType():
-                return EnumType(tuple(of.names))
+                return EnumType(tuple(self._counted(of.names)))
             case _types.FlagsType():
-                return FlagsType(tuple(of.names))
-            case _types.OwnType():
-                return OwnType(self._known(of.ty))
-            case _types.BorrowType():
-                return BorrowType(self._known(of.ty))
+                return FlagsType(tuple(self._counted(of.names)))
+            case _types.OwnType() | _types.BorrowType():
+                return (OwnType if isinstance(of, _types.OwnType) else BorrowType)(self._known(of.ty))
             case _:
                 return OtherType(type(of).__name__.removesuffix("Type").lower())
 

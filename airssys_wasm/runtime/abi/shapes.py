@@ -89,8 +89,7 @@ def record_class(name: str, of: RecordType) -> type:
 
 def case_class(name: str, case: str, *, has_value: bool) -> type:
     """A frozen dataclass for a case of a variant: `tag` is its WIT name, `value` what it holds if it can."""
-    fields = [("value", Any)] if has_value else []
-    return _frozen(name, fields, {"tag": case})
+    return type(name, (_CaseWithValue if has_value else _Case,), {"__slots__": (), "tag": case})
 
 
 def enum_class(name: str, of: EnumType) -> type:
@@ -112,8 +111,18 @@ def _outline(cls: Any) -> object:
     return [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else None
 
 
-def _frozen(name: str, fields: Iterable[tuple[str, Any]], namespace: dict[str, Any] | None = None) -> type:
-    return dataclasses.make_dataclass(name, fields, namespace=namespace, frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Case:
+    """A dataclass of its own for each case would take a hundred times as long to make."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _CaseWithValue:
+    value: Any
+
+
+def _frozen(name: str, fields: Iterable[tuple[str, Any]]) -> type:
+    return dataclasses.make_dataclass(name, fields, frozen=True, slots=True)
 
 
 _MAKERS: Mapping[type, Any] = {RecordType: record_class, EnumType: enum_class, FlagsType: flags_class}
