@@ -12,20 +12,17 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from airssys_wasm import ActorHandle, ActorState, ActorSystem, ComponentId, HostState, Limits
-from airssys_wasm.core.config import ComponentConfig
+from airssys_wasm import ActorHandle, ActorState, ActorSystem, ComponentId, Limits
 from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.system.bench_gauges import resident_bytes
+from benchmarks.bare import Sample, instance
 from benchmarks.harness import GUESTS, QUICK, Target, run_main, show, table, tell
 
 WANTED = 500 if QUICK else 20_000
 ASKED = 100 if QUICK else 2_000
 SOON = 0.05
 KIB = 1024
-
-Sample = Callable[[], Awaitable[float]]
-"""Does it once; the seconds that it took."""
 
 
 async def load(system: ActorSystem, compiled: CompiledComponent) -> list[ActorHandle]:
@@ -51,22 +48,6 @@ def timed(work: Callable[[], Awaitable[object]]) -> Sample:
         began = time.perf_counter()
         await work()
         return time.perf_counter() - began
-
-    return once
-
-
-def instance(engine: WasmtimeEngine, compiled: CompiledComponent, *, initialized: bool) -> Sample:
-    """A Store and an instance, and nothing else or what a guest begins with."""
-    bare = HostState(ComponentId("bench", "bare", "0"))
-
-    async def once() -> float:
-        began = time.perf_counter()
-        guest = await engine.start(compiled, bare)
-        if initialized:
-            await guest.initialize(ComponentConfig())
-        taken = time.perf_counter() - began
-        await guest.aclose()
-        return taken
 
     return once
 

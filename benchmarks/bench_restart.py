@@ -7,20 +7,15 @@ the next answer. What wasmtime has to do for that, a Store, an instance, `initia
 import contextlib
 import gc
 import time
-from collections.abc import Awaitable, Callable
 
-from airssys_wasm import ActorHandle, ActorSystem, ComponentCrashed, ComponentId, HostState, Limits, RestartPolicy
-from airssys_wasm.core.config import ComponentConfig
-from airssys_wasm.runtime.compiled import CompiledComponent
+from airssys_wasm import ActorHandle, ActorSystem, ComponentCrashed, ComponentId, Limits, RestartPolicy
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from benchmarks.bare import Sample, instance
 from benchmarks.harness import GUESTS, QUICK, ROUNDS, Figure, Target, figures_of, run_main, show, table, tell
 
 BATCH = 50 if QUICK else 500
 GUEST = GUESTS / "hostile.wasm"
 ALWAYS = RestartPolicy(intensity=1_000_000, window=0.001, backoff_initial=0.0)
-
-Sample = Callable[[], Awaitable[float]]
-"""Does it once; the seconds that it took."""
 
 
 def restart(actor: ActorHandle) -> Sample:
@@ -43,22 +38,6 @@ def ask(actor: ActorHandle) -> Sample:
         began = time.perf_counter()
         await actor.ask(b"echo x")
         return time.perf_counter() - began
-
-    return once
-
-
-def instance(engine: WasmtimeEngine, compiled: CompiledComponent, *, initialized: bool) -> Sample:
-    """A Store and an instance, and nothing else or what a guest begins with."""
-    bare = HostState(ComponentId("bench", "bare", "0"))
-
-    async def once() -> float:
-        began = time.perf_counter()
-        guest = await engine.start(compiled, bare)
-        if initialized:
-            await guest.initialize(ComponentConfig())
-        taken = time.perf_counter() - began
-        await guest.aclose()
-        return taken
 
     return once
 
