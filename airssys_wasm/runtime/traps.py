@@ -7,6 +7,7 @@ knows by itself (its deadline, its cancel, a host function that raised) is decid
 from typing import Final
 
 from airssys_wasm.core.errors import ExecutionError, FuelExhausted, InstantiationFailed, Trap
+from airssys_wasm.core.limits import KIB
 
 TRAP_TEXTS: Final = (
     ("all fuel consumed by WebAssembly", "fuel"),
@@ -36,6 +37,9 @@ TRAP_TEXTS: Final = (
 OTHER: Final = "trap"
 """The code of what no row fits."""
 
+MAX_BACKTRACE_CHARS: Final = 16 * KIB
+"""A guest names its functions, each by up to a hundred thousand characters, and events keep their backtraces."""
+
 
 def trap_from(text: str) -> ExecutionError:
     """Translate the error of a guest call."""
@@ -64,7 +68,7 @@ def split(text: str) -> tuple[str, str | None]:
     if not head:
         head, causes = causes, ""
     lines = [line.strip() for line in (causes or head).splitlines() if line.strip()]
-    backtrace = head.strip() if "wasm backtrace" in head else None
+    backtrace = head.strip()[:MAX_BACKTRACE_CHARS] if "wasm backtrace" in head else None
     if backtrace is None and causes:
         lines.insert(0, head.strip())
     return ": ".join(_unnumbered(line) for line in lines) or "no text", backtrace

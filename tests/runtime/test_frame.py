@@ -13,7 +13,7 @@ from airssys_wasm.core.limits import KIB, MIB, Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi.frame import ERROR_CASES, MAX_TEXT_BYTES, Frames, room_for
-from airssys_wasm.runtime.abi.values import Keep, release
+from airssys_wasm.runtime.abi.values import Keep, address_of, release
 from airssys_wasm.runtime.contract import WASM_ERROR
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.store import GuestStore
@@ -209,3 +209,11 @@ def test_the_memory_of_frames_has_room_for_the_largest_payload_and_a_seventh_mor
     room = room_for(Limits(max_payload_bytes=most))
     assert 0 == room % (64 * KIB)
     assert most * 8 / 7 < room <= most * 8 / 7 + 200 * KIB
+
+
+@pytest.mark.parametrize("forged", [b"\0", b"\x11\0\0", b"\x06" + bytes(8), b"\x06\x7f\x7f" + bytes(200)])
+def test_no_more_is_read_than_has_crossed(forged: bytes) -> None:
+    """The appended module would never write it; should another one ever do, it ends the call."""
+    with pytest.raises(Trap) as caught:
+        Frames().lift(address_of(forged), len(forged))
+    assert "invalid-answer" == caught.value.code

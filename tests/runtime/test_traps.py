@@ -9,7 +9,7 @@ from airssys_wasm.core.errors import FuelExhausted, InstantiationFailed, Trap
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import STRING, ListType, Scalar
-from airssys_wasm.runtime.traps import OTHER, TRAP_TEXTS, instantiation_error, split, trap_from
+from airssys_wasm.runtime.traps import MAX_BACKTRACE_CHARS, OTHER, TRAP_TEXTS, instantiation_error, split, trap_from
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.toys import NUMBERS, REALLOC, component
 
@@ -192,6 +192,13 @@ def test_a_function_name_does_not_choose_the_cause() -> None:
     error = trap_from(BACKTRACE.format(name))
     assert isinstance(error, Trap)
     assert "unreachable" == error.code
+
+
+def test_a_backtrace_is_cut() -> None:
+    """Names of any length do not pile up in events."""
+    cause, backtrace = split(BACKTRACE.format("x" * 10 * MAX_BACKTRACE_CHARS))
+    assert "wasm trap: wasm `unreachable` instruction executed" == cause
+    assert MAX_BACKTRACE_CHARS == len(backtrace or "")
 
 
 def test_a_trap_while_instantiating_is_the_cause_of_the_failed_start() -> None:

@@ -169,6 +169,8 @@ class Frames:
                 return crossed[_ANSWER_HEAD_BYTES:]
             if crossed[0] == _SOME_HEX:
                 return unhexlify(crossed[_ANSWER_HEAD_BYTES:])
+        if size < _ANSWER_HEAD_BYTES:  # never read what is not the answer's, whoever wrote it
+            raise Trap("answer: shorter than its head", "invalid-answer")
         case, encoding, length = _head_of(bytes_at(address, _ANSWER_HEAD_BYTES))
         if case == _NONE:
             return None
@@ -197,6 +199,8 @@ class Frames:
             return unhexlify(bytes_at(address, size))
         if packed_chars(length) != size:  # a text that was cut
             length = KEPT_ERROR_BYTES
+        if packed_chars(length) != size:  # as above
+            raise Trap("answer: a body of another length than its head says", "invalid-answer")
         planes = self._planes.take()
         try:
             return planes.unpack(address, length)
