@@ -49,6 +49,7 @@ class Limits:
     | storage_bytes, storage_keys | keys plus values; number of keys | the guest gets quota-exceeded |
     | table_elements | elements of all tables | `table.grow` answers -1; at instantiation the load fails |
     | max_component_bytes | size of the binary | `InvalidComponent` before compiling |
+    | max_memories | memories, of a component composed of several; `max_memory_bytes` is shared out | the load fails |
 
     More than 2 MiB of payload is possible only where payloads cross as one block: not with `max_fuel`, not with less
     memory than a payload and a seventh need, and not for components of an unusual shape (`airssys-wasm inspect`). That
@@ -70,3 +71,9 @@ class Limits:
     storage_keys: int = attrs.field(default=10_000, validator=_check_number)
     table_elements: int = attrs.field(default=10_000, validator=_check_number)
     max_component_bytes: int = attrs.field(default=128 * MIB, validator=_check_number)
+    max_memories: int = attrs.field(default=1, validator=_check_number)
+
+    @property
+    def share_bytes(self) -> int:
+        """How far each memory may grow, so that all of them together stay within `max_memory_bytes`."""
+        return self.max_memory_bytes // self.max_memories

@@ -81,7 +81,7 @@ class Build:
 
     def frames_for(self, limits: Limits) -> Frames | None:
         """What makes the frames of the byte path; None for the value path."""
-        return self.frames if self.frames and room_for(limits) <= limits.max_memory_bytes else None
+        return self.frames if self.frames and room_for(limits) <= limits.share_bytes else None
 
     def check_payload_limit(self, limits: Limits) -> None:
         """Refuse payloads that could not cross; raises ConfigError."""

@@ -156,7 +156,7 @@ class WasmtimeEngine:
         """
         build = await self._loader.build(compiled, self._machine(state.limits))
         build.check_payload_limit(state.limits)
-        await self._maps.admit(build.machine.profile, state.component_id)
+        await self._maps.admit(build.machine.profile, state.component_id, state.limits.max_memories)
         guest = GuestStore(self._host, compiled, build, state)
         try:
             await guest.instantiate()

@@ -16,24 +16,25 @@ from airssys_wasm.runtime.abi import capi
 MAX_CORE_INSTANCES: Final = 256
 """A component is made of several core instances: some ten for a Python guest."""
 
-MAX_MEMORIES: Final = 1
-"""wasmtime bounds each memory by itself, so a second one would double what a component may use. The appended module of
-the byte path has one besides, which no code of the guest can reach: it grows to `frame.room_for` at most."""
-
 _EXTENSION_INSTANCES: Final = 1
+"""The appended module of the byte path. It has a memory too, which no code of the guest can reach: it grows to
+`frame.room_for` at most."""
 
 MAX_TABLES: Final = 64
 
+_MOST_MEMORIES: Final = 10_000
+"""As many as wasmtime gives a Store that nobody limits."""
+
 
 def limit_store(store: int, limits: Limits, *, extended: bool = False) -> None:
-    """Set memory and table bounds of a new Store; they hold for each memory and table by itself."""
+    """Set memory and table bounds of a new Store; wasmtime holds each memory and table to them by itself."""
     capi.store_limiter(
         store,
-        limits.max_memory_bytes,
+        limits.share_bytes,
         limits.table_elements,
         MAX_CORE_INSTANCES + _EXTENSION_INSTANCES * extended,
         MAX_TABLES,
-        MAX_MEMORIES + extended,
+        min(limits.max_memories, _MOST_MEMORIES) + extended,
     )
 
 

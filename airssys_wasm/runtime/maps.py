@@ -21,6 +21,8 @@ RESERVE: Final = 1024
 """Maps left to everything else: threads take two each, Python's own memory one now and then."""
 
 _SMALL_MOST, _LARGE_MOST = 5, 12
+_SMALL_MEMORY, _LARGE_MEMORY = 2, 5
+"""What one more memory takes at most."""
 _SHARE: Final = 4
 _LIMIT: Final = Path("/proc/sys/vm/max_map_count")
 _MAPS: Final = Path("/proc/self/maps")
@@ -51,15 +53,16 @@ class MapRoom:
     _left: int = attrs.field(default=0, init=False)
     _counting: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
-    async def admit(self, profile: Profile, component: ComponentId) -> None:
-        """Let one more instance start.
+    async def admit(self, profile: Profile, component: ComponentId, memories: int = 1) -> None:
+        """Let one more instance start, of so many memories.
 
         Raises:
             TooManyMaps: There is no room for it.
 
         Cancellation: nothing is taken.
         """
-        most = _SMALL_MOST if profile.small else _LARGE_MOST
+        most, each = (_SMALL_MOST, _SMALL_MEMORY) if profile.small else (_LARGE_MOST, _LARGE_MEMORY)
+        most += each * (memories - 1)
         if self.limit is not None and self._left < most:
             await self._count_again(self.limit, most, component)
         self._left -= most

@@ -53,7 +53,7 @@ def trap_from(text: str) -> ExecutionError:
 def instantiation_error(text: str) -> InstantiationFailed:
     """Translate the error of an instantiation: an import nobody provides, a limit, or a trap in a start function."""
     cause, backtrace = split(text)
-    error = InstantiationFailed(cause)
+    error = InstantiationFailed(f"{cause} (Limits.max_memories)" if "memory count too high" in cause else cause)
     if backtrace:
         error.__cause__ = trap_from(text)
     return error

@@ -33,6 +33,7 @@ def test_the_defaults_are_those_that_users_rely_on() -> None:
         "storage_keys": 10_000,
         "table_elements": 10_000,
         "max_component_bytes": 128 * 1024 * 1024,
+        "max_memories": 1,
     }
     assert list(expected.items()) == list(attrs.asdict(Limits()).items())
     assert (1024, 1024 * 1024) == (KIB, MIB)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airssys_wasm.core.errors import InstantiationFailed, Trap
+from airssys_wasm.core.errors import InstantiationFailed, TooManyMaps, Trap
 from airssys_wasm.core.limits import MIB, Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.engine import WasmtimeEngine
@@ -52,6 +52,22 @@ async def test_limits_are_each_components_own(engine: WasmtimeEngine) -> None:
         await engine.start(compiled, HostState(GUEST, Limits(table_elements=499)))
     guest = await engine.start(compiled, HostState(GUEST, Limits(table_elements=500, max_memory_bytes=MIB)))
     await guest.aclose()
+
+
+@pytest.mark.parametrize(("memories", "answer"), [(2, 1), (4, -1)])
+async def test_memories_of_a_composed_component_share_what_it_may_use(start: Start, memories: int, answer: int) -> None:
+    """Each grows up to its share, 8 or 4 pages of 16; the module traps on another answer."""
+    grow = f"(if (i32.ne (memory.grow (i32.const 7)) (i32.const {answer})) (then unreachable))"
+    data = with_module(f"(memory 1) (func $main {grow}) (start $main)")
+    with pytest.raises(Trap):  # of initialize, which comes after
+        await start(data, limits=Limits(max_memory_bytes=MIB, max_memories=memories))
+
+
+async def test_no_number_of_memories_is_no_number(engine: WasmtimeEngine) -> None:
+    """The most that can be said leaves none of them a page."""
+    compiled = await engine.compile(with_module("(memory 1)"), Limits())
+    with pytest.raises((InstantiationFailed, TooManyMaps)):
+        await engine.start(compiled, HostState(GUEST, Limits(max_memories=2**63 - 1)))
 
 
 async def test_a_start_that_never_ends_has_a_deadline(engine: WasmtimeEngine) -> None:

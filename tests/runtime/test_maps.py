@@ -81,6 +81,14 @@ async def _start(room: MapRoom, process: Process) -> None:
     process.maps += 12
 
 
+async def test_each_further_memory_takes_maps() -> None:
+    """Of a component that is composed of several; an absurd number of them has no room."""
+    process = Process(maps=LIMIT - RESERVE - 12 - 5 * 3)
+    with pytest.raises(TooManyMaps):
+        await MapRoom(LIMIT, process.count).admit(PLAIN, GUEST, memories=5)
+    await MapRoom(LIMIT, process.count).admit(PLAIN, GUEST, memories=4)
+
+
 async def test_what_ends_makes_room() -> None:
     """It is found at the next count."""
     process = Process()

@@ -191,7 +191,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
         (
             "[[component]] x/a [limits]: nonsense: is unknown; known are max_memory_bytes, max_execution_time, "
             "max_fuel, mailbox_capacity, mailbox_bytes, max_payload_bytes, max_pending_requests, send_wait, "
-            "storage_bytes, storage_keys, table_elements, max_component_bytes"
+            "storage_bytes, storage_keys, table_elements, max_component_bytes, "
+            "max_memories"
         ),
         "[[component]] x/a: env.A: is not a str: 1",
         """[[component]] x/a [capabilities]: send: is a bare str, where a list belongs; write ['*']: '*'""",
