@@ -23,7 +23,7 @@ However it ends, the guest is closed. The mailbox and the counters belong to the
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
 import anyio
@@ -55,7 +55,7 @@ _ORDERED: Final = {
     Order.SLEEP: PASSIVATED,
 }
 
-_KILLED_TO: Final = {
+_KILLED_TO: Final[Mapping[Order | None, ExitReason]] = {
     Order.RESTART: ExitReason(ExitKind.INTERRUPTED, "killed to restart"),
     Order.SLEEP: PASSIVATED,
 }
@@ -116,10 +116,8 @@ class ComponentActor:
         try:
             with self._scope:
                 reason = await self._live(on_ready)
-            if self._scope.cancelled_caught and self._why is not None:
-                reason = self._why
-            elif self._scope.cancelled_caught and self._order is not None:
-                reason = _KILLED_TO.get(self._order, reason)
+            if self._scope.cancelled_caught:
+                reason = self._why or _KILLED_TO.get(self._order, reason)
         finally:
             self._lose_current(reason)
             await self._close()
@@ -169,11 +167,13 @@ class ComponentActor:
     def kill(self) -> None:
         """End now, whatever it is doing; the guest is still closed."""
         self._scope.cancel()
+        if self.aside is not None:
+            self.aside.is_killed = True
 
     def end(self, reason: ExitReason) -> None:
         """As `kill`, and this is why; of two reasons the first counts."""
         self._why = self._why or reason
-        self._scope.cancel()
+        self.kill()
 
     async def _live(self, on_ready: Callable[[], None]) -> ExitReason:
         """Setup, running and shutdown; an exception becomes the reason."""
@@ -256,6 +256,7 @@ class ComponentActor:
         """Forget an order to sleep because a message came first."""
         if self._order is Order.SLEEP and has_mail(self._child):
             self._order = None
+            self._child.has_changed()  # an upgrade may have found that this one would not step aside
         return self._order is None
 
     async def _drain(self, guest: Guest) -> None:

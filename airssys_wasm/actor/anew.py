@@ -41,8 +41,9 @@ def restart(children: "Children", child: Child, started: "asyncio.Future[None]")
 def begin_again(children: "Children", child: Child) -> None:
     """Start an actor; of a child that has failed: with all forgotten. One that sleeps unwanted sleeps on."""
     child.held = None
-    if child.state is ActorState.ASLEEP and passivation.is_wanted(child):
-        passivation.revive(children, child)
+    if child.state is ActorState.ASLEEP:
+        then = passivation.revive if passivation.is_wanted(child) else passivation.sleep_on
+        then(children, child)
     if child.state is ActorState.FAILED:
         child.open_mailbox()
         child.window, child.reason = RestartWindow(), None

@@ -29,11 +29,11 @@ class Aside:
         self._here, self._bell, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._reason: ExitReason | None = None
         self._asked: tuple[ComponentMessage, asyncio.Future[bytes | None]] | None = None
-        self._over = False
+        self._over = self.is_killed = False
 
     def waits(self) -> bool:
-        """Whether the instance waits, and nobody has told it to go on."""
-        return self._here.is_set() and not self._over
+        """Whether the instance waits, and nobody has told it to go on, or to end, which comes a turn later."""
+        return self._here.is_set() and not (self._over or self.is_killed)
 
     async def arrival(self) -> bool:
         """Wait until the instance is aside; whether it still is. Cancellation: it comes, or stays, all the same."""

@@ -82,6 +82,8 @@ class Beside:
         if old is not None:
             child.beside.discard(old)
             child.actor, child.metadata = old, old.metadata
+            if child.spec.room is not None:
+                child.spec.room.take(child.id, child.spec.limits)  # of one that had gone to sleep: it was kept for this
         self._tell(child, EventKind.ROLLED_BACK, reason)
         self._own(child)
         if old is None or old.aside is None:
@@ -133,8 +135,7 @@ class Beside:
             if timer is not None:
                 timer.cancel()
         self._leaving.pop(child, None)
-        if child.upgrade is not None:
-            child.upgrade.changed.set()
+        child.has_changed()
 
     def _install(self, child: Child, upgrade: Upgrade, new: "ComponentActor", old: "ComponentActor | None") -> None:
         """Have the new one serve, on probation; that of an earlier upgrade is over."""

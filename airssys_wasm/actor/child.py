@@ -221,6 +221,10 @@ class Child:
     def move(self, event: LifecycleEvent) -> None:
         """Take a step of the lifecycle table."""
         self.state = advance(self.state, event)
+        self.has_changed()
+
+    def has_changed(self) -> None:
+        """Have an upgrade that waits for it look again."""
         if self.upgrade is not None:
             self.upgrade.changed.set()
 

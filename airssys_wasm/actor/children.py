@@ -131,11 +131,11 @@ class Children:
         if child.state is ActorState.RUNNING:
             self.registry.add(child)
             child.tell(EventKind.REVIVED if child.unrevived else EventKind.STARTED)
-            child.unrevived = False
             self.runs(child)
 
     def runs(self, child: Child) -> None:
         """It serves: tell who waits for that."""
+        child.unrevived = False
         child.starting.settle()
         if child.leaf is not None:
             child.leaf.has_started()

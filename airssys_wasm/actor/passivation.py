@@ -118,6 +118,12 @@ def lay_down(children: "Children", child: "Child") -> None:
     if has_mail(child):
         wake(children, child)
     else:
+        sleep_on(children, child)
+
+
+def sleep_on(children: "Children", child: "Child") -> None:
+    """Have the next message wake it, also where the last one has been given up before it could."""
+    if isinstance(child.mailbox, Mailbox):
         child.mailbox.close()
         child.mailbox = AsleepMailbox(child, children)
 

@@ -22,6 +22,7 @@ from airssys_wasm.actor.handle import ActorHandle
 from airssys_wasm.core.errors import AirssysError
 from airssys_wasm.core.observations import EventKind
 from airssys_wasm.core.upgrades import UpgradeFailed
+from airssys_wasm.runtime.compiled import require_contract
 from airssys_wasm.system.pipeline import Pipeline
 from airssys_wasm.system.pipeline_spec import ComponentSpec
 from airssys_wasm.system.system import ActorSystem
@@ -102,6 +103,7 @@ class Watch:
         if not old:
             return
         compiled = await system.compile(component.path, digest)
+        require_contract(compiled)
         if component.instances > 1 and component.key is None:
             report = await system.inspect(component.path)
             if report.metadata is not None and report.metadata.stateful:

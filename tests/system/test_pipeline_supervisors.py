@@ -18,7 +18,7 @@ from airssys_wasm.system.pipeline_open import open_pipeline
 from airssys_wasm.system.pipeline_spec import ComponentSpec, PipelineSpec, SupervisorSpec
 from airssys_wasm.system.pipeline_supervisors import Supervised, grow, outline
 from tests.contract.stage import until
-from tests.system.pipelines import component, opened, results, run, write
+from tests.system.pipelines import component, results, run, write
 
 COMPONENTS = tuple(f"x/{letter}" for letter in "abcd")
 SUPERVISORS = tuple("pqrs")
@@ -224,9 +224,15 @@ ROUTES = "in > x/a > x/h > x/b > out"
 
 
 async def test_a_tree_starts_in_its_order_restarts_as_a_whole_and_is_stopped_in_reverse(tmp_path: Path) -> None:
-    """Whatever the routes say; what was under way is answered all the same, but for the message that crashed."""
-    lines = [b"echo 1", b"echo 2", b"trap", b"echo 3", b"echo 4"]
-    pipeline = await opened(tmp_path, THREE, ROUTES, lines, TREE.format(strategy="rest_for_one"))
+    """Whatever the routes say; what was under way is answered all the same, but for the message that crashed.
+
+    The source stays open until all run again: a run does not wait for a component that has nothing left to do.
+    """
+    file, fifo = write(tmp_path, THREE, ROUTES, (), TREE.format(strategy="rest_for_one")), tmp_path / "in.txt"
+    fifo.unlink()
+    os.mkfifo(fifo)
+    pipeline, held = Pipeline(await open_pipeline(file)), os.open(fifo, os.O_RDWR)
+    os.write(held, b"echo 1\necho 2\ntrap\necho 3\necho 4\n")
     started, stopped = list[str](), list[str]()
 
     async def watch() -> None:
@@ -235,12 +241,15 @@ async def test_a_tree_starts_in_its_order_restarts_as_a_whole_and_is_stopped_in_
         async for event in pipeline.system.events():
             if event.kind is EventKind.STARTED:
                 started.append(str(event.component))
+                if len(started) == 8:
+                    os.close(held)
             if event.kind is EventKind.STOPPED:
                 stopped.append(str(event.component))
 
     async with anyio.create_task_group() as beside:
         beside.start_soon(watch)
-        summary = await pipeline.run()
+        with anyio.fail_after(60):
+            summary = await pipeline.run()
     order = ["x/h/0", "x/b/0", "x/a/0", "x/a/1"]
     assert (order * 2, order[::-1]) == (started, stopped)
     assert (1, None, 4) == (summary.errors, summary.failure, summary.restarts)

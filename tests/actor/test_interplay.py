@@ -1,0 +1,102 @@
+"""Sleep, upgrades, groups and ends that meet in the same turn of the loop, and what must not be lost between them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from airssys_wasm.actor.actor import ComponentActor
+from airssys_wasm.actor.aside import Aside
+from airssys_wasm.actor.child import Child
+from airssys_wasm.actor.orders import Order
+from airssys_wasm.actor.upgrade import Upgrade
+from airssys_wasm.core.errors import ActorStopped, InstantiationFailed, RequestTimeout
+from airssys_wasm.core.limits import MIB, Limits
+from airssys_wasm.core.messages import ComponentMessage
+from airssys_wasm.core.observations import EventKind
+from airssys_wasm.core.upgrades import Probation
+from airssys_wasm.system.admission import Admission
+from airssys_wasm.testing.clock import settle
+from tests.actor.bench import HOST, Bench, component
+from tests.actor.sleepers import AFTER
+from tests.actor.trees import group, grown, leaf
+from tests.actor.upgrading import upgrading, version
+
+
+@pytest.mark.parametrize("first", ["sleep", "upgrade"])
+async def test_an_upgrade_looks_again_when_the_old_one_stayed_awake_after_all(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """All in one turn: it is to step aside, and to sleep, and gets a message that undoes the latter."""
+    child = await bench.start(script=version("1"), passivate_after=AFTER)
+    step_aside, times = ComponentActor.step_aside, 0
+
+    def in_one_turn(actor: ComponentActor) -> Aside:
+        nonlocal times
+        times += 1
+        if times > 1:
+            return step_aside(actor)
+        if first == "sleep":
+            actor.tell(Order.SLEEP)
+        aside = step_aside(actor)
+        actor.tell(Order.SLEEP)
+        bench.supervisor.delivery.tell_nowait(child, ComponentMessage(HOST, b"count"))
+        return aside
+
+    monkeypatch.setattr(ComponentActor, "step_aside", in_one_turn)
+    upgraded = upgrading(bench, child, version("2"))
+    await settle()
+    assert (2, True, "running") == (times, upgraded.done(), child.state)
+    assert (b"2", 2) == (await bench.ask(child, b"version"), child.handled)
+
+
+async def test_an_upgrade_does_not_take_over_from_one_that_is_killed(bench: Bench) -> None:
+    """In the turn before, both instances wait and only one has to be told to end."""
+    child = await bench.start(script=version("1"), shutdown="brutal")
+    waiting = bench.asking(child, b"wait")
+    upgraded = upgrading(bench, child, version("2"))
+    await settle()
+    stopping = asyncio.create_task(bench.supervisor.stop_child(child))
+    bench.guest(0).resume(b"done")  # it comes aside as the stop is carried out
+    with pytest.raises(ActorStopped):
+        await upgraded
+    await stopping
+    assert (b"done", 0, []) == (await waiting, child.upgrades, bench.clock.pending)
+    assert [EventKind.STARTED, EventKind.STOPPED] == bench.observer.kinds()
+
+
+async def test_a_member_that_sleeps_on_through_its_turn_can_be_woken_afterwards(bench: Bench) -> None:
+    """A message came during the restart of its group and was given up before its turn: its mailbox is shut again."""
+    tree = await grown(bench, group("app", "one_for_all", "a", leaf("b", passivate_after=AFTER), backoff_initial=5.0))
+    await bench.clock.advance(AFTER)
+    sleeper = tree.child("b")
+    await bench.crash(tree.child("a"))
+    asking = bench.asking(sleeper, b"x", timeout=1.0)
+    await bench.clock.advance(10.0)
+    with pytest.raises(RequestTimeout):
+        await asking
+    assert "asleep" == sleeper.state
+    later = bench.asking(sleeper, b"y", timeout=5.0)
+    await settle()
+    assert (True, "running") == (later.done(), sleeper.state)
+
+
+async def test_a_rollback_ends_a_sleep_in_the_books_too(bench: Bench) -> None:
+    """There is no memory for its revival; the old one, which was kept ready, serves and has its memory again."""
+    room, limits = Admission(bench.supervisor.registry, None, 2 * MIB), Limits(max_memory_bytes=MIB)
+
+    async def load(name: str, **spec: Any) -> Child:
+        with room.load_under_way(component(name), limits):
+            return await bench.start(name, room=room, limits=limits, **spec)
+
+    child = await load("a", script=version("1"), passivate_after=AFTER)
+    wanted = Upgrade(Probation(probation=60.0, max_crashes=0), HOST)
+    with room.upgrade_under_way(child, wanted):
+        await bench.supervisor.upgrades.run(child, wanted, version("2"))
+    await bench.clock.advance(AFTER)
+    await load("b")
+    assert (b"1", 1) == (await bench.ask(child, b"version"), child.rollbacks)
+    with pytest.raises(InstantiationFailed, match="over the 0 that are left"):
+        await load("c")
+    await bench.supervisor.restart(child)
+    assert EventKind.REVIVED not in bench.observer.kinds()
