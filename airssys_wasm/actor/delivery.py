@@ -11,7 +11,7 @@ What does not fit goes by the policy of the mailbox (`core/mailboxes.py`); where
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, final
 
 import anyio
@@ -115,7 +115,7 @@ class Delivery:
             if not lane.asks and len(self._lanes) > MOST_IDLE_LANES:
                 lane.close()
 
-    async def tell(
+    def tell(
         self,
         child: Child,
         message: ComponentMessage,
@@ -123,7 +123,7 @@ class Delivery:
         *,
         timeout: float | None = None,
         guest: ComponentId | None = None,
-    ) -> None:
+    ) -> Awaitable[None]:
         """Put a message in.
 
         Args:
@@ -140,10 +140,9 @@ class Delivery:
         Cancellation: the message will not be handled, unless the guest has it already.
         """
         if timeout is None:
-            await self.offer(child, Envelope(message), wait, guest)
-        else:
-            envelope = Envelope(message, due=self._due(timeout))
-            await self.offer(child, envelope, timeout if wait is None else min(wait, timeout), guest)
+            return self.offer(child, Envelope(message), wait, guest)
+        envelope = Envelope(message, due=self._due(timeout))
+        return self.offer(child, envelope, timeout if wait is None else min(wait, timeout), guest)
 
     async def offer(
         self, child: Child, envelope: Envelope, wait: float | None, guest: ComponentId | None = None

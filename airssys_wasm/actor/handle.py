@@ -38,7 +38,9 @@ class HandleOutbox(Protocol):
         """Have a function called and wait for the answer."""
         ...
 
-    async def tell(self, child: "Child", payload: "Payload", content_type: str | None, timeout: float | None) -> None:
+    def tell(
+        self, child: "Child", payload: "Payload", content_type: str | None, timeout: float | None
+    ) -> "Awaitable[None]":
         """Put a message in, waiting for room."""
         ...
 

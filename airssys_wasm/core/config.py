@@ -34,6 +34,8 @@ def one_of(kind: type[Choice], field: str, value: object) -> Choice:
     Raises:
         ConfigError: The value is not one of the choices; the text lists them.
     """
+    if isinstance(value, kind):
+        return value
     for choice in kind:
         if choice == value:
             return choice

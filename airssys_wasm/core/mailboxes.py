@@ -71,7 +71,7 @@ class MailboxPolicy:
     @property
     def waits(self) -> bool:
         """Whether senders wait for room."""
-        return self.rule in {MailboxRule.WAIT, MailboxRule.LATEST_BY_KEY}
+        return self.rule is MailboxRule.WAIT or self.rule is MailboxRule.LATEST_BY_KEY
 
 
 def mailbox_policy(value: MailboxPolicy | str) -> MailboxPolicy:

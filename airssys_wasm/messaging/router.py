@@ -71,9 +71,9 @@ class Router:
         message = self._stamped(self.host, _EMPTY, content_type)
         return self.delivery.ask(child, message, timeout, interrupt=interrupt, invocation=invocation)
 
-    async def tell(self, child: Child, payload: Payload, content_type: str | None, timeout: float | None) -> None:
+    def tell(self, child: Child, payload: Payload, content_type: str | None, timeout: float | None) -> Awaitable[None]:
         """Carry a message of host code, waiting for room."""
-        await self.delivery.tell(child, self._stamped(self.host, payload, content_type), None, timeout=timeout)
+        return self.delivery.tell(child, self._stamped(self.host, payload, content_type), None, timeout=timeout)
 
     def tell_nowait(self, child: Child, payload: Payload, content_type: str | None, timeout: float | None) -> None:
         """Carry a message of host code if there is room."""

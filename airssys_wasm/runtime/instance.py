@@ -14,6 +14,8 @@ _LAST_SCALAR: Final = 12
 """Kind of a string: numbers and text are left to the next call, which drops them where it assigns its answer."""
 
 _EMPTY: Final = bytes(capi.VAL_BYTES)
+_InstancePlace: Final = ctypes.c_char * capi.INSTANCE_BYTES
+_FunctionPlace: Final = ctypes.c_char * capi.FUNC_BYTES
 
 
 @final
@@ -22,7 +24,7 @@ class Instance:
 
     def __init__(self, build: Build, fiber: Fiber, linker: Linker) -> None:
         self._build, self._fiber, self._linker = build, fiber, linker
-        self._instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
+        self._instance = _InstancePlace()
         self._functions: dict[tuple[str, ...], Any] = {}
         self._result = slot()
         self._result_address = ctypes.addressof(self._result)
@@ -71,7 +73,7 @@ class Instance:
         """The address of the function at that place of its exports; it stays there as long as this lives."""
         function = self._functions.get(path)
         if function is None:
-            function = ctypes.create_string_buffer(capi.FUNC_BYTES)
+            function = _FunctionPlace()
             instance, index = ctypes.addressof(self._instance), self._build.exports.find(*path)
             if not capi.instance_get_func(instance, self._fiber.context, index, ctypes.addressof(function)):
                 raise LookupError("#".join(path))

@@ -52,7 +52,7 @@ class Linkage:
 def bind(
     compiled: CompiledComponent, given: Given, fibers: Mapping[int, Fiber], run_blocking: RunBlocking
 ) -> CompiledComponent:
-    """A component with what host code gives it.
+    """A component with what host code gives it; the same one when that is nothing new.
 
     Raises:
         ImportsUnfit: All that nobody provides, and all that does not fit.
@@ -63,7 +63,8 @@ def bind(
         raise ConfigError("imports", own, "is provided by the runtime")
     build, learned, wasi = next(iter(compiled.builds.values())), compiled.learned, compiled.wasi
     if not has_own_types(compiled, given):
-        return attrs.evolve(compiled, given=given)
+        is_same = given.types is compiled.given.types and not (given.imports or compiled.given.imports)
+        return compiled if is_same else attrs.evolve(compiled, given=given)
     if wasi and any(name.startswith(WASI_PREFIX) for name in given.imports):
         learned = Learned(Signatures(world_of(build.component, build.machine.engine)))
     bound = attrs.evolve(compiled, given=given, learned=learned)

@@ -84,8 +84,9 @@ class Source(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Give an item to every reader."""
-        for stream in self._streams:
-            self.dropped += stream.put(item)
+        if self._streams:  # as a rule nobody reads, and to go through a weak set costs much even then
+            for stream in self._streams:
+                self.dropped += stream.put(item)
 
     def forget(self, stream: Stream[Item]) -> None:
         """Give a reader nothing more."""

@@ -67,8 +67,8 @@ class ComponentSpec:
         if not isinstance(value, Capabilities | None):
             raise ConfigError("capabilities", value, "is not Capabilities(...)")
 
-    def child_spec(self, parts: Parts, limits: Limits) -> ChildSpec:
-        """For the supervisor, not yet compiled; `limits` are the system's."""
+    def child_spec(self, parts: Parts, limits: Limits, policy: RestartPolicy | None = None) -> ChildSpec:
+        """For the supervisor, not yet compiled; `limits` are the system's, without `policy` it is that of `restart`."""
         config = self.config
         return ChildSpec(
             id=self.id,
@@ -76,7 +76,7 @@ class ComponentSpec:
             given=Given({} if self.imports is None else self.imports, self.types),
             limits=limits if self.limits is None else self.limits,
             config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, self.env),
-            policy=RestartPolicy(restart=self.restart),
+            policy=policy or RestartPolicy(restart=self.restart),
             execution=self.execution,
             shutdown=self.shutdown,
             health=self.health,

@@ -216,7 +216,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             types=types,
             mailbox=mailbox,
         )
-        spec = attrs.evolve(component.child_spec(parts, self._settings.limits), policy=policy)
+        spec = component.child_spec(parts, self._settings.limits, policy)
         with parts.admission.load_under_way(id, spec.limits):
             parts.guard.grant(id, capabilities or _NOTHING)
             try:
@@ -293,4 +293,5 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         compiled = await parts.host.bind(await parts.host.compile(spec.compiled, spec.limits), spec.given)
         parts.supervisor.check_open(spec)
         await parts.storage.claim(spec.id, compiled.digest, inherit=inherit)
-        return await parts.supervisor.start_child(attrs.evolve(spec, compiled=compiled))
+        spec = spec if compiled is spec.compiled else attrs.evolve(spec, compiled=compiled)
+        return await parts.supervisor.start_child(spec)

@@ -129,7 +129,7 @@ byte_vec_delete = _function("wasm_byte_vec_delete", None, c_void_p)
 
 def address(pointer: Any) -> int:
     """The address that a ctypes pointer holds; 0 for NULL."""
-    return ctypes.cast(pointer, c_void_p).value or 0
+    return ctypes.addressof(pointer.contents) if pointer else 0
 
 
 def error_new(text: str) -> int:

@@ -35,6 +35,7 @@ _BYTES_DATA: Final = bytes.__basicsize__ - 1
 
 WORDS: Final = Struct("<B7xQQQ")
 SIZED: Final = Struct("<QQ")
+_Slot: Final = ctypes.c_char * VAL_BYTES
 _BYTE_ITEM: Final = b"\x02" + bytes(VAL_BYTES - 1)
 
 
@@ -245,4 +246,4 @@ NUMBERS: Final = {
 
 def slot() -> "ctypes.Array[ctypes.c_char]":
     """Memory for one value that wasmtime assigns, empty: `Bool(false)`."""
-    return ctypes.create_string_buffer(VAL_BYTES)
+    return _Slot()
