@@ -64,7 +64,7 @@ class Mailbox(Generic[Signal]):
     _reason: ExitReason | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._inlet, self._outlet = anyio.create_memory_object_stream[Envelope](math.inf)
+        self._inlet, self._outlet = anyio.create_memory_object_stream(math.inf)
         self._outside = Doorstep(self._fits, self._accept, self.discard)
         if self.policy.key is not None:
             self._shelf = Latest(self.policy.key)

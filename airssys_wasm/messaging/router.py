@@ -231,5 +231,4 @@ class Router:
         stamp = self._stamp  # the same for all that are sent within a millisecond
         if stamp.timestamp_ms != now_ms or stamp.content_type != content_type or stamp.reply_to is not sender:
             stamp = self._stamp = MessageMetadata(None, sender, now_ms, content_type)
-        data = payload if isinstance(payload, MessagePayload) else MessagePayload(as_bytes(payload))
-        return ComponentMessage(sender, data, stamp)
+        return ComponentMessage(sender, payload, stamp)

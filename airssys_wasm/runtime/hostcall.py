@@ -124,7 +124,7 @@ class HostCalls:
         self._on_drop = capi.DESTRUCTOR(self._drop)
         self._on_call = capi.HOST_CALLBACK(self._enter)
         self._on_poll = capi.CONTINUE_CALLBACK(self._answered)
-        self._on_poll_address = ctypes.cast(self._on_poll, c_void_p).value
+        self._on_poll_address = capi.function_address(self._on_poll)
 
     def define_in(self, linker: int) -> None:
         """Make every function known to a linker."""

@@ -39,7 +39,7 @@ class Host:
         if self.failure is not None:
             c_void_p.from_address(error).value = capi.error_new(self.failure)
             return
-        image = _CONTINUATION.pack(capi.address(self._on_poll), 77, capi.address(self._on_final))
+        image = _CONTINUATION.pack(capi.function_address(self._on_poll), 77, capi.function_address(self._on_final))
         ctypes.memmove(continuation, image, len(image))
 
     def write(self, image: bytes) -> None:

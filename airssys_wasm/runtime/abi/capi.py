@@ -132,6 +132,11 @@ def address(pointer: Any) -> int:
     return ctypes.addressof(pointer.contents) if pointer else 0
 
 
+def function_address(function: Any) -> int:
+    """Where C calls a callback."""
+    return ctypes.cast(function, c_void_p).value or 0
+
+
 def error_new(text: str) -> int:
     """Make an error for wasmtime to take over."""
     return int(_error_new(text.encode("utf-8", "replace").replace(b"\0", b"?")))
