@@ -39,9 +39,10 @@ class Conduct:
     | seen | then |
     |---|---|
     | a long step on a thread, in the thread's own time | 8 calls on a thread, twice as many each time, at most 1,024 |
-    | a long step on the loop, by the wall clock | 3 calls on a thread, 3 more each time, at most 64 |
+    | a long step on the loop, in the loop's own time | 3 calls on a thread, 3 more each time, at most 64 |
 
-    The wall clock also counts what other processes took, so on the loop it is a suspicion only.
+    A step that the machine preempted is not long. The loop's own time also has a garbage collection in it that fell
+    into the step, which is longest where the application is large, so there it is a suspicion only.
     """
 
     probation: int = PROBATION_CALLS
@@ -54,7 +55,7 @@ class Conduct:
         return self.probation > 0
 
     def record(self, longest_step: float, *, on_thread: bool) -> None:
-        """Note how a call went: its longest step in seconds, the reading of its answer included."""
+        """Note how a call went: its longest step in seconds of its thread's time, with the reading of its answer."""
         if longest_step <= LONG_STEP:
             if self.probation:
                 self.probation -= 1

@@ -28,6 +28,7 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.handles import Handles, leave
 from airssys_wasm.runtime.abi.values import Keep, Lowering, release
+from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.hostcall import HostCall
 from airssys_wasm.runtime.limiter import burnt, refill
 from airssys_wasm.runtime.ticker import TICK, EpochTicker
@@ -38,8 +39,8 @@ from airssys_wasm.runtime.traps import trap_from
 class Fiber:
     """The calls of one Store, one after the other, and what they share: context, future, host call, error slot."""
 
-    def __init__(self, context: int, state: HostState, ticker: EpochTicker, key: int) -> None:
-        self.context, self.state, self.key = context, state, key
+    def __init__(self, context: int, state: HostState, ticker: EpochTicker, clock: LoopClock, key: int) -> None:
+        self.context, self.state, self.clock, self.key = context, state, clock, key
         self.future = 0
         self.host_call: HostCall | None = None
         self.handles: Handles | None = None
@@ -141,7 +142,12 @@ class Call:
     slice_ticks = 1
     stopping = False
     ended = False
+    step_time = 0.0
+    """Seconds that the last step took; on the loop by the wall clock."""
+    own_time = 0.0
+    """Seconds that it had a core for."""
     longest_step = 0.0
+    """The same of the longest step; ticks it was given beyond the first are not held against the guest."""
     on_thread = False
     _value: Any = None
     _failed: Exception | None = None
@@ -176,8 +182,8 @@ class Call:
 
     def step(self) -> bool:
         """Run the guest for a slice on this thread; True when the call has ended."""
-        clock = time.thread_time if self.on_thread else time.perf_counter
-        fiber, started = self.fiber, clock()
+        fiber, on_thread = self.fiber, self.on_thread
+        started = time.thread_time() if on_thread else fiber.clock.begin()
         if fiber.future:
             fiber.set_slice(self.slice_ticks)
         else:
@@ -190,7 +196,15 @@ class Call:
             raise
         if ended:
             self._finish()
-        self._count(clock() - started)
+        if on_thread:
+            seconds = own = time.thread_time() - started
+        else:
+            seconds, own = fiber.clock.end(started)
+        fiber.guest_time += seconds
+        self.step_time, self.own_time = seconds, own
+        beyond = own - (self.slice_ticks - 1) * TICK
+        if beyond > self.longest_step:  # noqa: PLR1730 - `max` would be a call more for every message
+            self.longest_step = beyond
         return ended
 
     @property
@@ -219,12 +233,6 @@ class Call:
         """Free an abandoned call with its Store, on the thread that it had kept."""
         self.fiber.delete_future()
         self._on_retired()
-
-    def _count(self, seconds: float) -> None:
-        """Add up guest time; a slice is a step's good right, only what goes beyond it is held against the guest."""
-        self.fiber.guest_time += seconds
-        beyond = seconds - (self.slice_ticks - 1) * TICK
-        self.longest_step = max(self.longest_step, beyond)
 
     def _finish(self) -> None:
         fiber = self.fiber

@@ -11,6 +11,8 @@ import anyio
 class Pollable(Protocol):
     """A call as the threads see it."""
 
+    slice_ticks: int
+    """Ticks that a step may take."""
     stopping: bool
     """Set by the loop: leave at the next slice."""
 
@@ -40,6 +42,8 @@ class Job:
         self.call = call
         self.loop = loop
         self.done: asyncio.Future[bool] = loop.create_future()
+        self.ticks = 0
+        """Ticks it was given since it began, or since the host answered."""
         self._lock = threading.Lock()
         self._held = self._withdrawn = False
         self._ended = self._abandoned = False

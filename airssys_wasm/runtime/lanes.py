@@ -4,7 +4,7 @@
 |---|---|---|---|
 | loop | a call that starts, or that the host has answered, while the turn's budget lasts | 1 tick | background |
 | background | calls that outlived it, one at a time | 1 tick, then `FREE_TURNS` turns of the loop | thread |
-| thread | what still runs after a few slices, or is known to hold on for long | `THREAD_SLICE_TICKS`, in turn | |
+| thread | what still runs after a few slices, or is not trusted yet | `THREAD_SLICE_TICKS`; newcomers 1, and first | |
 | blocking | guests whose imports can block, each call with a thread of its own | until it ends | abandoned if stuck |
 """
 
@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 from collections import deque
-from typing import Final, Generic, TypeVar, final
+from typing import Final, final
 
 from airssys_wasm.runtime.job import Job, Pollable, settled
 from airssys_wasm.runtime.ticker import TICK
@@ -31,9 +31,6 @@ THREAD_SLICE_TICKS: Final = 10
 POLL_THREADS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
 """Workers for guests that compute. One core is the loop's: with a worker on each of two cores, an echo beside 100
 endless loops answered a tenth as often, and the loop's median gap was ten times as long."""
-
-
-T = TypeVar("T")
 
 
 @final
@@ -66,31 +63,48 @@ class LoopBudget:
 
 
 @final
-class Lines(Generic[T]):
-    """Those that have not run yet and those that go on, in a line each, served by turns.
+class Lines:
+    """Jobs that may be short and jobs that are long by now, in a line each; a job is long after a whole thread slice.
 
-    A short call then waits for two slices at most, however many long ones there are, and a flood of short ones leaves
-    the long ones every other. May be used from any thread.
+    A short one then waits for the slice under way and for those before it in its line, however many long ones there
+    are, and in a flood of short ones the long ones together have half of the time. May be used from any thread.
     """
 
     def __init__(self) -> None:
-        self._lines: tuple[deque[T], deque[T]] = (deque(), deque())
-        self._turn = 0
+        self._short: deque[Job] = deque()
+        self._long: deque[Job] = deque()
+        self._credit = THREAD_SLICE_TICKS
+        """Ticks for the short ones until it is a long one's turn."""
 
     def __bool__(self) -> bool:
-        return bool(self._lines[0] or self._lines[1])
+        return bool(self._short or self._long)
 
-    def add(self, item: T, *, fresh: bool) -> None:
+    def add(self, job: Job) -> None:
         """Wait at the end of a line."""
-        self._lines[0 if fresh else 1].append(item)
+        (self._long if is_long(job) else self._short).append(job)
 
-    def pop(self) -> T | None:
+    def pop(self) -> Job | None:
         """The next one; None when both lines are empty."""
-        turn, self._turn = self._turn, self._turn ^ 1
-        for line in (self._lines[turn], self._lines[turn ^ 1]):
+        first, second = self._short, self._long
+        if self._credit <= 0:
+            first, second = second, first
+        for line in (first, second):
             with contextlib.suppress(IndexError):
-                return line.popleft()
+                job = line.popleft()
+                self._charge(job)
+                return job
         return None
+
+    def _charge(self, job: Job) -> None:
+        if is_long(job):
+            self._credit = THREAD_SLICE_TICKS
+        elif self._long:
+            self._credit -= job.call.slice_ticks
+
+
+def is_long(job: Job) -> bool:
+    """Whether it has had a whole thread slice since it began, or since the host answered."""
+    return job.ticks >= THREAD_SLICE_TICKS
 
 
 @final
@@ -158,21 +172,24 @@ class PollThreads:
 
     def __init__(self, size: int = POLL_THREADS) -> None:
         self._size = size
-        self._jobs: Lines[Job] = Lines()
+        self._jobs = Lines()
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """True for each job in the lines, False for each thread that is to end."""
         self._threads: list[threading.Thread] = []
 
-    async def run(self, call: Pollable) -> bool:
+    async def run(self, call: Pollable, *, fresh: bool = True) -> bool:
         """Poll until the call ends (True) or waits for a host function (False).
+
+        A call that is not `fresh` has used up slices elsewhere: it is long from the start.
 
         Cancellation: a call that waits for a worker leaves at once, one that has one at the next slice; only then this
         returns, so that the caller may delete it. What a guest cannot be interrupted in (copying a large value) is
         waited for.
         """
         job = Job(call, asyncio.get_running_loop())
+        job.ticks = 0 if fresh else THREAD_SLICE_TICKS
         self._start_thread()
-        self._put(job, fresh=True)
+        self._put(job)
         try:
             return await asyncio.shield(job.done)
         except asyncio.CancelledError:
@@ -188,8 +205,8 @@ class PollThreads:
             self._tokens.put(False)
         return threads
 
-    def _put(self, job: Job, *, fresh: bool) -> None:
-        self._jobs.add(job, fresh=fresh)
+    def _put(self, job: Job) -> None:
+        self._jobs.add(job)
         self._tokens.put(True)
 
     def _start_thread(self) -> None:
@@ -210,25 +227,29 @@ class PollThreads:
             if job is None or not job.take():
                 continue
             try:
-                again = self._slice(job)
+                again = self._turn(job)
             except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
                 job.fail(exc)
             else:
                 if again:
                     job.put_back()
-                    self._put(job, fresh=False)
+                    self._put(job)
             del job
 
-    def _slice(self, job: Job) -> bool:
-        """Run a job for a slice, or on while nobody else waits; True when it has to come again."""
-        call = job.call
+    def _turn(self, job: Job) -> bool:
+        """Run a job for its turn, or on while nobody else waits; True when it has to come again.
+
+        A turn is one step, but of a long job as many as fill a thread slice: on probation its steps are shorter.
+        """
+        call, full = job.call, job.ticks + (THREAD_SLICE_TICKS if is_long(job) else 1)
         while job.wanted:
             if call.step():
                 job.report(ended=True)
                 return False
             if call.waiting:
                 break
-            if self._jobs:
+            job.ticks += call.slice_ticks
+            if job.ticks >= full and self._jobs:
                 return True
         job.report(ended=False)
         return False

@@ -13,10 +13,10 @@ import anyio
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
 from airssys_wasm.runtime.blocking import BlockingThreads
+from airssys_wasm.runtime.clock import DOUBTFUL_STEP, LoopClock
 from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
-from airssys_wasm.runtime.ticker import TICK
 
 LOOP_SLICES: Final = 3
 """Full slices a call gets on the loop before a thread takes it over."""
@@ -42,6 +42,7 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.clock = LoopClock()
         self._budget = LoopBudget(self._loop)
         self._queue = RunQueue(self._loop, self._budget)
         self._threads = PollThreads()
@@ -83,7 +84,7 @@ class Scheduler:
         if not budget.left or _first_lane(fiber, conduct, large=False) is not Lane.LOOP:
             return False
         ended = call.step()
-        budget.charge(call.longest_step)
+        budget.charge(call.step_time)  # by the wall clock: that is how long the loop was held
         if ended:
             fiber.spent = call.failed
             conduct.record(call.longest_step, on_thread=False)
@@ -121,9 +122,8 @@ class Scheduler:
             raise Trap("the instance is spent: an earlier call did not end well", "spent")
 
     def _step(self, call: Call) -> bool:
-        before = call.fiber.guest_time
         ended = call.step()
-        self._budget.charge(call.fiber.guest_time - before)
+        self._budget.charge(call.step_time)
         return ended
 
     async def _go_on(self, call: Call, lane: Lane) -> None:
@@ -148,7 +148,7 @@ class Scheduler:
 
     async def _drive(self, call: Call, lane: Lane) -> None:
         """Poll the call in its lane and answer its host calls, until it has ended."""
-        fiber, full_slices, holds, fresh = call.fiber, 0, False, not call.fiber.future
+        fiber, full_slices, holds, fresh = call.fiber, 0, False, call.own_time <= DOUBTFUL_STEP
         while not call.ended:
             if fiber.host_call is not None:
                 holds = await fiber.answer_host()
@@ -164,16 +164,15 @@ class Scheduler:
                 fresh = not await self._background_slice(call, fresh=fresh)
                 full_slices += not fresh
             elif lane is Lane.THREAD:
-                await self._threads.run(call)
+                await self._threads.run(call, fresh=fresh)
             else:
                 await self._blocking.run(call, str(fiber.state.component_id))
 
     async def _background_slice(self, call: Call, *, fresh: bool) -> bool:
         """One slice in the call's turn; True when the guest used it up, rather than ending or calling the host."""
         await self._queue.turn(fresh=fresh)
-        before = call.fiber.guest_time
         self._step(call)
-        return call.fiber.guest_time - before > TICK / 2
+        return call.own_time > DOUBTFUL_STEP
 
 
 def _first_lane(fiber: Fiber, conduct: Conduct, *, large: bool) -> Lane:

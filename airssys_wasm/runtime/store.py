@@ -56,7 +56,7 @@ class GuestStore:
         self._host, self._compiled, self._build, self._state = host, compiled, build, state
         key = next(host.keys)
         self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
-        self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, key)
+        self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, host.scheduler.clock, key)
         self._delivery: Delivery | None = None
         self._instance = Instance(build, self._fiber, self._set_up())
         host.fibers[key] = self._fiber

@@ -16,6 +16,7 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.types import BOOL, BYTES, FuncType
 from airssys_wasm.runtime.abi.values import slot
+from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.hostcall import HostCall, HostFunction
 from airssys_wasm.runtime.ticker import EpochTicker
@@ -75,7 +76,7 @@ async def test_a_large_result_of_another_type_is_a_failure_of_the_host_function(
 
 def fiber() -> Fiber:
     """One that is never polled."""
-    return Fiber(0, HostState(GUEST), EpochTicker(Engine()), 1)
+    return Fiber(0, HostState(GUEST), EpochTicker(Engine()), LoopClock(), 1)
 
 
 async def test_stopping_waits_also_for_a_call_that_begins_meanwhile() -> None:

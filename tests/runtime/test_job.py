@@ -9,6 +9,7 @@ from airssys_wasm.runtime.lanes import PollThreads
 class Step:
     """A call that runs until it is told to stop, and counts its slices."""
 
+    slice_ticks = 1
     stopping = False
     waiting = False
 

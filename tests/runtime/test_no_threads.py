@@ -11,6 +11,7 @@ from wasmtime import Engine
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.blocking import BlockingThreads
+from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.job import Job
 from airssys_wasm.runtime.lanes import PollThreads
@@ -21,6 +22,8 @@ from tests.runtime.guests import GUEST
 
 class Short:
     """A call that ends with its first step."""
+
+    slice_ticks = 1
 
     def __init__(self, *, stopping: bool = False) -> None:
         self.stopping, self.waiting, self.steps = stopping, False, 0
@@ -61,7 +64,7 @@ def end(threads: list[threading.Thread]) -> None:
 def test_the_ticker_starts_with_the_next_call() -> None:
     """A guest in an endless loop would hold the event loop for ever without it, so that the call has to fail."""
     ticker = EpochTicker(Engine())
-    fiber = Fiber(0, HostState(GUEST), ticker, 1)
+    fiber = Fiber(0, HostState(GUEST), ticker, LoopClock(), 1)
     with no_thread(), pytest.raises(RuntimeError):
         fiber.poll()
     left = ticker._polling.copy()
