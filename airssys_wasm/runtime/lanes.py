@@ -223,18 +223,20 @@ class PollThreads:
 
     def _work(self) -> None:
         while self._tokens.get():
-            job = self._jobs.pop()
-            if job is None or not job.take():
-                continue
-            try:
-                again = self._turn(job)
-            except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
-                job.fail(exc)
-            else:
-                if again:
-                    job.put_back()
-                    self._put(job)
-            del job
+            self._serve(self._jobs.pop())
+
+    def _serve(self, job: Job | None) -> None:
+        """Give a job its turn, unless it was withdrawn; afterwards this thread holds on to nothing of it."""
+        if job is None or not job.take():
+            return
+        try:
+            again = self._turn(job)
+        except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
+            job.fail(exc)
+        else:
+            if again:
+                job.put_back()
+                self._put(job)
 
     def _turn(self, job: Job) -> bool:
         """Run a job for its turn, or on while nobody else waits; True when it has to come again.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from airssys_wasm.runtime.lanes import PollThreads
 from tests.runtime.bare import BareEngine
 from tests.runtime.guests import Start
 from tests.runtime.plugins import Kv, Plugin, start_plugin
@@ -44,3 +45,12 @@ async def plugin(engine: WasmtimeEngine) -> AsyncIterator[Plugin]:
     plugin = Plugin(await start_plugin(engine, Kv()))
     yield plugin
     await plugin.aclose()
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[PollThreads]:
+    """One worker, so that calls have to share it."""
+    threads = PollThreads(1)
+    yield threads
+    for thread in threads.close():
+        thread.join()
