@@ -1,18 +1,17 @@
 """What host code holds of a loaded component: ask it, tell it, restart it, see how it is."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 
-from airssys_wasm.actor.proxies import InterfaceProxy, unwrap
-from airssys_wasm.core.calls import Invocation
+from airssys_wasm.actor.proxies import Caller, InterfaceProxy
 from airssys_wasm.core.messages import check_content_type
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from airssys_wasm.actor.child import Child
+    from airssys_wasm.core.calls import Invocation
     from airssys_wasm.core.exits import ExitReason
     from airssys_wasm.core.ids import ComponentId
     from airssys_wasm.core.messages import Payload
@@ -33,7 +32,7 @@ class HandleOutbox(Protocol):
         ...
 
     def call(
-        self, child: "Child", invocation: Invocation, timeout: float | None, *, interrupt: bool
+        self, child: "Child", invocation: "Invocation", timeout: float | None, *, interrupt: bool
     ) -> "Awaitable[Any]":
         """Have a function called and wait for the answer."""
         ...
@@ -164,10 +163,10 @@ class ActorHandle:
         function: str,
         /,
         *arguments: Any,
+        named: "Mapping[str, Any] | None" = None,
         timeout: float | None = DEFAULT_ASK_TIMEOUT,
         interrupt: bool = False,
         raise_err: bool = True,
-        **keywords: Any,
     ) -> Any:
         """Call one of the component's own functions, through its mailbox, and wait for the answer.
 
@@ -176,10 +175,10 @@ class ActorHandle:
             function: its name, in WIT or in Python: "look-up" or "look_up", "Counter" for a resource's constructor,
                 "Counter.add" for its method or static function.
             arguments: by position.
+            named: arguments by their names in Python; whatever these are, they are no settings of the call.
             timeout: as for `ask`.
             interrupt: as for `ask`; a host function that the guest waits for is then cancelled with it.
             raise_err: whether an err is raised; otherwise a function with a result answers `Ok` or `Err`.
-            keywords: arguments by their names in Python.
 
         Returns:
             What the function answers.
@@ -193,14 +192,12 @@ class ActorHandle:
 
         Cancellation: as for `ask`.
         """
-        caller = partial(self.call, timeout=timeout, interrupt=interrupt, raise_err=raise_err)
-        invocation = Invocation(interface, function, arguments, keywords, caller)
-        answer = await self._outbox.call(self._child, invocation, timeout, interrupt=interrupt)
-        return unwrap(answer) if raise_err else answer
+        caller = Caller(self._child, self._outbox, timeout, interrupt, raise_err)
+        return await caller(interface, function, *arguments, **(named or {}))
 
     def __getitem__(self, interface: str) -> InterfaceProxy:
         """An interface whose functions are called like methods, with the defaults of `call`."""
-        return InterfaceProxy(interface, self.call)
+        return self.interface(interface)
 
     def interface(
         self,
@@ -210,8 +207,11 @@ class ActorHandle:
         interrupt: bool = False,
         raise_err: bool = True,
     ) -> InterfaceProxy:
-        """An interface whose functions are called like methods, with settings of its own; see `call`."""
-        return InterfaceProxy(name, partial(self.call, timeout=timeout, interrupt=interrupt, raise_err=raise_err))
+        """An interface whose functions are called like methods, with settings of its own; see `call`.
+
+        All that such a function is called with are arguments of its own, also one that is named `timeout`.
+        """
+        return InterfaceProxy(name, Caller(self._child, self._outbox, timeout, interrupt, raise_err))
 
     async def restart(self) -> None:
         """Have a new instance, or revive a component that has failed or sleeps; returns when it has initialized.

@@ -1,21 +1,38 @@
 """Interfaces of a component as Python objects: `await plugin["my:app/api"].greet("Ada")`."""
 
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
-from airssys_wasm.core.calls import CallError, Err, Ok
+from airssys_wasm.core.calls import CallError, Err, Invocation, Ok
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+
+    from airssys_wasm.actor.child import Child
+    from airssys_wasm.actor.handle import HandleOutbox
 
 
-class Caller(Protocol):
-    """Calls a function by interface and name, with what a proxy was made with."""
+@final
+@attrs.frozen
+class Caller:
+    """Calls one component's functions, all with the same settings.
 
-    def __call__(self, interface: str, function: str, /, *arguments: Any, **keywords: Any) -> "Awaitable[Any]":
-        """Call it and wait for the answer."""
-        ...
+    What it is called with are a function's own arguments and nothing else, so that no name of one, whoever chose it,
+    changes a setting.
+    """
+
+    child: "Child"
+    outbox: "HandleOutbox"
+    timeout: float | None
+    interrupt: bool
+    raise_err: bool
+
+    async def __call__(self, interface: str, function: str, /, *arguments: Any, **keywords: Any) -> Any:
+        """Call a function and wait for the answer; see `ActorHandle.call`."""
+        invocation = Invocation(interface, function, arguments, keywords, self)
+        answer = await self.outbox.call(self.child, invocation, self.timeout, interrupt=self.interrupt)
+        return unwrap(answer) if self.raise_err else answer
 
 
 @final
@@ -47,9 +64,9 @@ class FunctionProxy:
     _name: str
     _call: Caller = attrs.field(eq=False)
 
-    async def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call it and wait for the answer; see `ActorHandle.call`."""
-        return await self._call(self._interface, self._name, *arguments, **keywords)
+    def __call__(self, /, *arguments: Any, **keywords: Any) -> "Coroutine[Any, Any, Any]":
+        """Call it with arguments by position and by their names in Python, and wait; see `ActorHandle.call`."""
+        return self._call(self._interface, self._name, *arguments, **keywords)
 
     def __getattr__(self, name: str) -> "FunctionProxy":
         if name.startswith("_"):

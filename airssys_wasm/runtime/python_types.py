@@ -189,14 +189,14 @@ class _Module:
 
     def _forward(self, name: str, path: str, kind: FuncType) -> list[str]:
         head = self._method(name, kind).removesuffix(" ...")
-        names = ", ".join(snake(param) for param, _ in kind.params)
+        names = ", ".join(_param(param) for param, _ in kind.params)
         call = f"await self._call.{path}({names})"
         if self._result(kind) == "None":
             return [head, f"    {call}"]
         return [head, f'    return typing.cast("{self._result(kind)}", {call})']
 
     def _method(self, name: str, kind: FuncType, *, host: bool = False, plain: bool = False, skip: int = 0) -> str:
-        params = [f'{snake(p)}: "{self._type(of, given=not host)}"' for p, of in kind.params[skip:]]
+        params = [f'{_param(p)}: "{self._type(of, given=not host)}"' for p, of in kind.params[skip:]]
         result = self._result(kind)
         if plain:
             shown = result
@@ -238,6 +238,10 @@ class _Module:
 
     def _handle(self, resource: ResourceName) -> str:
         return self.class_of(resource.interface, resource.name) if resource.interface else "typing.Any"
+
+
+def _param(name: str) -> str:
+    return "self_" if name == "self" else snake(name)  # the method's own comes before it
 
 
 def _members(interface: Interface, resource: str) -> list[tuple[str, FuncType]]:

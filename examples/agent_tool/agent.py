@@ -31,7 +31,6 @@ from airssys_wasm import (
 HERE = Path(__file__).parent
 CALCULATOR = "agent:tools/calculator@1.0.0"
 DEADLINE = 1.0
-SETTINGS = {"timeout", "interrupt", "raise_err"}
 LIMITS = Limits(max_execution_time=DEADLINE, max_memory_bytes=4 * 1024 * 1024, mailbox_capacity=8)
 
 THE_MODEL_ASKS = [
@@ -71,11 +70,9 @@ class Toolbox:
                 return "this is no call of a tool: it needs tool, function and arguments"
 
     async def _call(self, tool: ActorHandle, interface: str, function: str, arguments: dict[str, Any]) -> str:
-        if arguments.keys() & SETTINGS:  # keywords of `call` itself: the deadline is not the model's to choose
-            return f"this call is wrong: there are no arguments {', '.join(sorted(SETTINGS))}"
         try:
             # Twice the deadline: it may have to wait for another call first.
-            answer = await tool.call(interface, function, timeout=2 * DEADLINE, interrupt=True, **arguments)
+            answer = await tool.call(interface, function, named=arguments, timeout=2 * DEADLINE, interrupt=True)
         except AirssysError as exc:
             return explain(exc)
         return json.dumps(answer, default=dataclasses.asdict)  # WIT's records are dataclasses
