@@ -158,8 +158,7 @@ class ComponentActor:
         Returns:
             Whether there was such a message.
         """
-        current = self._current
-        if self._guest is None or current is None or envelope not in {None, current}:
+        if self._guest is None or self._current is None or envelope not in {None, self._current}:
             return False
         self._guest.interrupt()
         return True
@@ -230,14 +229,15 @@ class ComponentActor:
 
     async def _mailbox_given(self, guest: Guest) -> Mailbox[Order]:
         """Wait while an upgrade wants it aside, then take up the work of the component."""
-        child, aside, callbacks, state = self._child, self.aside, self._callbacks, self._state
+        child, callbacks, state = self._child, self._callbacks, self._state
         assert callbacks is not None  # noqa: S101 - it has been set up
         assert state is not None  # noqa: S101 - as before
-        if aside is not None:
+        if self.aside is not None:
             callbacks.hold()
             self._end_upkeep()
+        while (aside := self.aside) is not None:
             await aside.wait(guest)
-            self.aside = None
+            self.aside = None if self.aside is aside else self.aside  # another upgrade may have come meanwhile
         assert isinstance(child.mailbox, Mailbox)  # noqa: S101 - an actor serves when there is something to take
         self._mailbox = mailbox = child.mailbox
         if self._order is None:

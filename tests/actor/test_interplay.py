@@ -100,3 +100,17 @@ async def test_a_rollback_ends_a_sleep_in_the_books_too(bench: Bench) -> None:
         await load("c")
     await bench.supervisor.restart(child)
     assert EventKind.REVIVED not in bench.observer.kinds()
+
+
+async def test_the_second_order_to_step_aside_is_not_forgotten(bench: Bench) -> None:
+    """It came before the actor had gone on from the first."""
+    child = await bench.start(script=version("1"))
+    assert child.actor is not None
+    first = child.actor.step_aside()
+    await settle()
+    first.go_on()
+    second = child.actor.step_aside()
+    await settle()
+    assert second.waits()
+    second.go_on()
+    assert b"1" == await bench.ask(child, b"version")
