@@ -102,3 +102,26 @@ async def test_a_small_binary_with_huge_types_is_refused(engine: WasmtimeEngine)
     component = wat2wasm(f'(component (import "a:b/c" (instance (type $t0 (list u8)) {pairs} {function})))')
     with pytest.raises(InvalidComponent, match=f"more than {MAX_TYPE_PARTS} parts"):
         await engine.compile(bytes(component), Limits())
+
+
+RESOURCE_OF_AN_INTERFACE = """(component
+  (type $thing (resource (rep i32)))
+  (core func $new (canon resource.new $thing))
+  (instance $inner (export "thing" (type $thing)))
+  (export $api "my:app/api" (instance $inner))
+  (alias export $api "thing" (type $exported))
+  (core module $m (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "make") (result i32) (call $new (i32.const 7))))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (func $make (result (own $exported)) (canon lift (core func $i "make")))
+  (export "make" (func $make)))"""
+
+
+def test_a_resource_that_a_bare_function_answers_is_named_by_its_interface() -> None:
+    """So that its methods are found there."""
+    found = exports_of(ENGINE.compile(bytes(wat2wasm(RESOURCE_OF_AN_INTERFACE))), ENGINE.engine)
+    thing = ResourceName("my:app/api", "thing", imported=False)
+    assert (FuncType((), OwnType(thing)), {"thing": thing}) == (
+        found["make"].functions[""],
+        found["my:app/api"].resources,
+    )

@@ -131,16 +131,22 @@ class _Reader:
         self._parts = 0
         self._resources: list[tuple[wt.ResourceType, ResourceName]] = []
 
-    def interfaces(self, items: dict[str, Any], *, imported: bool) -> dict[str, Interface]:
+    def interfaces(self, every: dict[str, Any], *, imported: bool) -> dict[str, Interface]:
         """All of one direction; what is no instance stands for itself, a type under the empty name."""
-        found = {name: _item(item) for name, item in items.items()}
-        bare = {name: item for name, item in found.items() if not isinstance(item, _types.ComponentInstanceType)}
+        found = {name: _item(item) for name, item in every.items()}
+        inside = {
+            name: {key: _item(value) for key, value in item.exports(self._engine).items()}
+            for name, item in found.items()
+            if isinstance(item, _types.ComponentInstanceType)
+        }
+        for name, items in inside.items():  # before bare functions that take them: they are named by their interface
+            self._resources_of(name, items, imported=imported)
+        bare = {name: item for name, item in found.items() if name not in inside}
         world = self._interface("", bare, imported=imported)
         interfaces = {}
-        for name, item in found.items():
-            if isinstance(item, _types.ComponentInstanceType):
-                exports = {key: _item(value) for key, value in item.exports(self._engine).items()}
-                interfaces[name] = self._interface(name, exports, imported=imported)
+        for name in found:
+            if name in inside:
+                interfaces[name] = self._interface(name, inside[name], imported=imported)
             else:
                 functions = {"": world.functions[name]} if name in world.functions else {}
                 interfaces[name] = Interface(name, functions)
@@ -149,14 +155,17 @@ class _Reader:
         return interfaces
 
     def _interface(self, name: str, items: dict[str, Any], *, imported: bool) -> Interface:
-        resources = {
+        resources = self._resources_of(name, items, imported=imported)
+        functions = {key: self._func(item) for key, item in items.items() if isinstance(item, _types.FuncType)}
+        types = {key: self._type(item) for key, item in items.items() if isinstance(item, _types.ValType)}
+        return Interface(name, functions, types, resources)
+
+    def _resources_of(self, name: str, items: dict[str, Any], *, imported: bool) -> dict[str, ResourceName]:
+        return {
             key: self._known(item, ResourceName(name, key, imported))
             for key, item in items.items()
             if isinstance(item, wt.ResourceType)
         }
-        functions = {key: self._func(item) for key, item in items.items() if isinstance(item, _types.FuncType)}
-        types = {key: self._type(item) for key, item in items.items() if isinstance(item, _types.ValType)}
-        return Interface(name, functions, types, resources)
 
     def _known(self, of: wt.ResourceType, name: ResourceName | None = None) -> ResourceName:
         """The name that the resource had first; this one when it is new, a number when it has none."""
