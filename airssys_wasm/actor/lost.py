@@ -6,7 +6,7 @@ from typing import Final
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.farewell import line
-from airssys_wasm.core.calls import CallRefused
+from airssys_wasm.core.calls import BadValue, CallRefused
 from airssys_wasm.core.errors import (
     ActorStopped,
     AirssysError,
@@ -51,10 +51,10 @@ def answered_err(child: Child, envelope: Envelope, error: GuestError) -> None:
 
 
 def refused(child: Child, envelope: Envelope, error: CallRefused) -> None:
-    """Tell the sender of what never reached the guest; a message to a component that takes none is a dead letter."""
+    """Tell the sender of what never reached the guest; it is a dead letter like all that was not handled."""
     envelope.fail(error)
-    if envelope.invocation is None:
-        child.lose(envelope, DeadLetterReason.NOT_EXPORTED, error)
+    misfit = isinstance(error, BadValue)
+    child.lose(envelope, DeadLetterReason.BAD_VALUE if misfit else DeadLetterReason.NOT_EXPORTED, error)
 
 
 def start_error(child: Child, reason: ExitReason) -> BaseException:

@@ -95,6 +95,7 @@ class DeadLetterReason(StrEnum):
     | requester-gone | the instance that asked is not there: it is its answer, or the request made in its name |
     | target-not-found, denied, payload-too-large | it was refused on its way |
     | actor-stopped | it was refused by, or waited in, the mailbox of a component that ended |
+    | not-exported, bad-value | its target has no function for it, or an argument does not fit: the guest never ran |
     | crashed, interrupted | it was with the guest when that ended |
     | guest-error | a pipeline's component answered err |
     """
@@ -116,6 +117,7 @@ class DeadLetterReason(StrEnum):
     EXPIRED = "expired"
     REQUESTER_GONE = "requester-gone"
     NOT_EXPORTED = "not-exported"
+    BAD_VALUE = "bad-value"
 
 
 @attrs.frozen
