@@ -105,12 +105,12 @@ async def test_a_crash_is_supervised(system: ActorSystem) -> None:
     with pytest.raises(BadValue, match="another instance"):
         await counter.add(1)
     assert (1, 1) == (plugin.statistics().crashes, plugin.statistics().restarts)
-    assert {DeadLetterReason.CRASHED: 1} == letters(system)
+    assert {DeadLetterReason.CRASHED: 1, DeadLetterReason.BAD_VALUE: 1} == letters(system)
 
 
 async def test_limits_hold(system: ActorSystem) -> None:
     """Time of a call, size of what is passed and of what is answered."""
-    plugin = await load(system, limits=Limits(max_execution_time=0.2, max_payload_bytes=1000))
+    plugin = await load(system, limits=Limits(max_execution_time=0.5, max_payload_bytes=1000))
     with pytest.raises(ComponentCrashed) as caught:
         await plugin[API].spin()
     assert isinstance(caught.value.__cause__, DeadlineExceeded)
