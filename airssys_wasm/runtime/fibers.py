@@ -159,11 +159,13 @@ class Call:
         end: Callable[[], Any],
         on_retired: Callable[[], None],
         error: Callable[[str], Exception] = trap_from,
+        *,
+        takes_handles: bool = True,
     ) -> None:
         self.fiber = fiber
         fiber.interrupted = False  # that may have been said to an earlier one, as it was cancelled
         self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
-        self._keep: Keep = [] if fiber.handles is None else Lowering(fiber.handles)
+        self._keep: Keep = Lowering(fiber.handles) if takes_handles and fiber.handles is not None else []
 
     @property
     def waiting(self) -> bool:

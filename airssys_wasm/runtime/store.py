@@ -127,7 +127,8 @@ class GuestStore:
         if self._fiber.handles is not None:
             self._fiber.handles.call = invocation.caller
         begin = functools.partial(self._begin_function, function, invocation)
-        call = Call(self._fiber, begin, functools.partial(self._instance.lift, function.result), self._free)
+        end, handles = functools.partial(self._instance.lift, function.result), function.has_handles
+        call = Call(self._fiber, begin, end, self._free, takes_handles=handles)
         answer = await self._run(call, large=invocation.takes_long(LARGE_VALUE_BYTES))
         size, limit = weight(answer), self._state.limits.max_payload_bytes
         if size > limit:
