@@ -259,10 +259,10 @@ async def test_a_tree_starts_in_its_order_restarts_as_a_whole_and_is_stopped_in_
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all"])
 async def test_a_tree_that_gives_up_ends_the_run(tmp_path: Path, strategy: str) -> None:
-    """The failure names the supervisor; what was answered is written."""
+    """The failure names the supervisor; how far the first line came by then depends on who is faster."""
     lines = [b"echo 1", *[b"trap"] * 5, *[b"echo 2"] * 200]
-    summary, found = await run(tmp_path, THREE, ROUTES, lines, TREE.format(strategy=strategy))
-    assert (True, False) == (b"1" in found, summary.ok)
+    summary, _ = await run(tmp_path, THREE, ROUTES, lines, TREE.format(strategy=strategy))
+    assert not summary.ok
     assert "app gave up on x/h/0: Execution error: wasm trap" in str(summary.failure)
 
 
