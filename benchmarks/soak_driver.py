@@ -130,7 +130,7 @@ class Driver:
             case Action.RELOAD:
                 await self._reload(slot, drain=step.flag)
             case Action.UPGRADE:
-                source = self.sources[self._is_counter(slot)]
+                source = self.sources[self._is_counter(slot.index)]
                 await self._tolerate(self.system.upgrade(slot.handle, source, probation=step.timeout or 0.0))
             case Action.REVOKE:
                 self.system.revoke(slot.id)
@@ -156,7 +156,7 @@ class Driver:
             ledger.ask_ended(number, id_, self._outcome(exc))
         else:
             ledger.ask_ended(number, id_, "answer")
-            if step.echo not in {None, answer} and not self._is_counter(slot):
+            if step.echo not in {None, answer} and not self._is_counter(slot.index):
                 ledger.violate(f"{step} was answered {answer!r}")
 
     async def _burst(self, step: Step, slot: Slot, lane: object) -> None:
@@ -222,7 +222,7 @@ class Driver:
             storage_bytes=64,
             max_fuel=100_000_000 if index % 7 == 0 else None,
         )
-        source = self.sources[self._is_counter_index(index)]
+        source = self.sources[self._is_counter(index)]
         handle = await self.system.load(
             id_,
             source,
@@ -294,9 +294,6 @@ class Driver:
             return exc.outcome
         return OUTCOMES.get(type(exc), f"unexpected {type(exc).__name__}")
 
-    def _is_counter(self, slot: Slot) -> bool:
-        return self._is_counter_index(slot.index)
-
     @staticmethod
-    def _is_counter_index(index: int) -> bool:
+    def _is_counter(index: int) -> bool:
         return index % 10 == 9

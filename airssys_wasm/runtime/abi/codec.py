@@ -26,6 +26,7 @@ from airssys_wasm.runtime.abi.capi import ENTRY_BYTES, VAL_BYTES
 from airssys_wasm.runtime.abi.compound import (
     LIST,
     TUPLE,
+    Enumerated,
     Option,
     OptionOfOption,
     Result,
@@ -114,21 +115,6 @@ class _Variant:
         _, size, data, pointer = WORDS.unpack(image)
         name = string_at(data, size).decode()
         return (name, follow(self.cases[name][1], pointer, handles))
-
-
-@attrs.frozen(eq=False)
-class _Enum:
-    names: dict[str, bytes]
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        data = self.names.get(value) if isinstance(value, str) else None
-        if data is None:
-            raise BadValue(f"{shown(value)} is none of {', '.join(self.names)}")
-        return WORDS.pack(17, len(data), address_of(data), 0)
-
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        size, data = SIZED.unpack_from(image, 8)
-        return string_at(data, size).decode()
 
 
 @attrs.frozen(eq=False)
@@ -238,7 +224,7 @@ def _named_codec_for(of: WitType, make: Callable[[WitType], Codec]) -> Codec:
         case VariantType(cases):
             return _Variant({name: (name.encode(), _maybe(payload, make)) for name, payload in cases})
         case EnumType(names):
-            return _Enum({name: name.encode() for name in names})
+            return Enumerated({name: name.encode() for name in names}, {name.encode(): name for name in names})
         case FlagsType(names):
             return _Flags({name: name.encode() for name in names})
         case _:

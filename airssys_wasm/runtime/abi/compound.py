@@ -1,4 +1,4 @@
-"""The compound codecs without names: lists, tuples, options, results; and how codecs are put inside others."""
+"""The codecs that need no class: lists, tuples, options, results, enums; and how codecs are put inside others."""
 
 from ctypes import string_at
 from typing import TYPE_CHECKING, Final, final
@@ -134,6 +134,27 @@ class Result:
         if good & 0xFF:
             return Ok(follow(self.ok, pointer, handles))
         return Err(follow(self.err, pointer, handles))
+
+
+@final
+@attrs.frozen(eq=False)
+class Enumerated:
+    """An enum: one of its WIT names goes in, the member for it comes out."""
+
+    names: dict[str, bytes]
+    members: dict[bytes, Value]
+
+    def lower(self, value: Value, _keep: Keep) -> bytes:
+        """Make the image; raises BadValue."""
+        data = self.names.get(value) if isinstance(value, str) else None
+        if data is None:
+            raise BadValue(f"{shown(value)} is none of {', '.join(self.names)}")
+        return WORDS.pack(17, len(data), address_of(data), 0)
+
+    def lift(self, image: bytes, _handles: "Handles | None" = None) -> Value:
+        """Read it back."""
+        size, data = SIZED.unpack_from(image, 8)
+        return self.members[string_at(data, size)]
 
 
 def lower_flags(names: "dict[str, bytes]", value: "Iterable[Value]", keep: Keep) -> bytes:

@@ -19,7 +19,7 @@ import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import ENTRY_BYTES, VAL_BYTES
-from airssys_wasm.runtime.abi.compound import follow, lift_flags, lower_flags, pointer_to, step
+from airssys_wasm.runtime.abi.compound import Enumerated, follow, lift_flags, lower_flags, pointer_to, step
 from airssys_wasm.runtime.abi.names import snake
 from airssys_wasm.runtime.abi.types import EnumType, FlagsType, RecordType, VariantType, WitType
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Codec, Keep, Value, address_of
@@ -114,22 +114,6 @@ def _tag_and_value(value: Value) -> tuple[Any, Any]:
 
 
 @attrs.frozen(eq=False)
-class _Enum:
-    names: dict[str, bytes]
-    members: dict[bytes, Any]
-
-    def lower(self, value: Value, keep: Keep) -> bytes:
-        data = self.names.get(value) if isinstance(value, str) else None
-        if data is None:
-            raise BadValue(f"{shown(value)} is none of {', '.join(self.names)}")
-        return WORDS.pack(17, len(data), address_of(data), 0)
-
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        size, data = SIZED.unpack_from(image, 8)
-        return self.members[string_at(data, size)]
-
-
-@attrs.frozen(eq=False)
 class _Flags:
     cls: type
     names: dict[str, bytes]
@@ -159,7 +143,7 @@ def shaped_codec_for(of: WitType, shapes: "Shapes", make: Callable[[WitType], Co
             return _Variant({name: (name.encode(), codec, classes[name]) for name, codec in payloads.items()})
         case EnumType(names):
             encoded, cls = {name: name.encode() for name in names}, shapes.class_of(of)
-            return _Enum(encoded, {data: cls(name) for name, data in encoded.items()})
+            return Enumerated(encoded, {data: cls(name) for name, data in encoded.items()})
         case FlagsType(names):
             bits = {name: 1 << bit for bit, name in enumerate(names)}
             return _Flags(shapes.class_of(of), {name: name.encode() for name in names}, bits)
