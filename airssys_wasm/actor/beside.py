@@ -145,7 +145,7 @@ class Beside:
         child.actor, child.spec, child.metadata = new, new.spec, new.metadata
         child.window = RestartWindow()
         child.upgrades += 1
-        upgrade.done = True
+        upgrade.done, upgrade.placed = True, False
         upgrade.owned = self._own(child)
         self._tell(child, EventKind.UPGRADED)
         if new.aside is not None:

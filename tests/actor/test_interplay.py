@@ -114,3 +114,41 @@ async def test_the_second_order_to_step_aside_is_not_forgotten(bench: Bench) -> 
     assert second.waits()
     second.go_on()
     assert b"1" == await bench.ask(child, b"version")
+
+
+class SlowStore:
+    """A storage in which nobody comes to own anything until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+
+    async def claim(self, *_: object, **__: object) -> None:
+        """As of `Storage`."""
+        await self.let_go.wait()
+
+
+@pytest.mark.parametrize("end", ["sleep", "crash", "rollback"])
+async def test_an_instance_that_took_the_place_of_a_sleeper_takes_it_once(bench: Bench, end: str) -> None:
+    """It may end while its upgrade still waits for the storage to be its own; the next start needs another one."""
+    storage, terms = SlowStore(), {"probation": 60.0, "max_crashes": 0 if end == "rollback" else 3}
+    child = await bench.start(script=version("1"), passivate_after=AFTER, storage=storage)
+    await bench.clock.advance(AFTER)
+    assert "asleep" == child.state
+    upgraded = upgrading(bench, child, version("2"), **terms)
+    await settle()
+    assert ("running", False) == (child.state, upgraded.done())
+    if end == "sleep":
+        await bench.clock.advance(AFTER)
+        assert "asleep" == child.state
+    else:
+        await bench.crash(child)
+        await bench.clock.advance(1.0)
+    served = bench.asking(child, b"version", timeout=5.0)
+    await settle()
+    assert (True, 3, 1) == (served.done(), len(bench.host.guests), child.upgrades)
+    assert (b"1" if end == "rollback" else b"2") == await served
+    storage.let_go.set()
+    await upgraded
+    stopped = asyncio.create_task(bench.supervisor.stop_child(child))
+    await settle()
+    assert (True, "stopped") == (stopped.done(), child.state)
