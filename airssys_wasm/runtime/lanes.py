@@ -5,18 +5,22 @@
 | loop | a call that starts, or that the host has answered, while the turn's budget lasts | 1 tick | background |
 | background | calls that outlived it, one at a time | 1 tick, then `FREE_TURNS` turns of the loop | thread |
 | thread | what still runs after a few slices, or is not trusted yet | `THREAD_SLICE_TICKS`; newcomers 1, and first | |
+| spare thread | the same, where others wait, while the loop leaves its core to it (`share.py`) | the same | |
 | blocking | guests whose imports can block, each call with a thread of its own | until it ends | abandoned if stuck |
 """
 
 import asyncio
 import contextlib
+import functools
 import os
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final, final
 
 from airssys_wasm.runtime.job import Job, Pollable, settled
+from airssys_wasm.runtime.share import LoopShare
 from airssys_wasm.runtime.ticker import TICK
 
 FREE_TURNS: Final = 8
@@ -31,6 +35,9 @@ THREAD_SLICE_TICKS: Final = 10
 POLL_THREADS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
 """Workers for guests that compute. One core is the loop's: with a worker on each of two cores, an echo beside 100
 endless loops answered a tenth as often, and the loop's median gap was ten times as long."""
+
+HAS_SPARE: Final = min(4, os.cpu_count() or 1) > POLL_THREADS
+"""Whether there is a core for the spare thread: the loop's, while that does little."""
 
 
 @final
@@ -168,14 +175,22 @@ def _wake(line: "deque[asyncio.Future[None]]", most: int) -> None:
 
 @final
 class PollThreads:
-    """A few daemon threads that poll calls in turn, started when first needed."""
+    """A few daemon threads that poll calls in turn, started when first needed.
 
-    def __init__(self, size: int = POLL_THREADS) -> None:
+    Args:
+        size: how many of them work whatever the loop does.
+        spare: whether there is one more, which works while calls wait and the loop leaves its core unused.
+    """
+
+    def __init__(self, size: int = POLL_THREADS, *, spare: bool = False) -> None:
         self._size = size
         self._jobs = Lines()
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """True for each job in the lines, False for each thread that is to end."""
         self._threads: list[threading.Thread] = []
+        self._has_spare, self._is_closed = spare, False
+        self._bell = threading.Event()
+        """Rung for the spare thread when a job had to come again because others wait."""
 
     async def run(self, call: Pollable, *, fresh: bool = True) -> bool:
         """Poll until the call ends (True) or waits for a host function (False).
@@ -201,6 +216,8 @@ class PollThreads:
     def close(self) -> list[threading.Thread]:
         """Ask the threads to end after the jobs they have; returns them for the caller to wait for, off the loop."""
         threads, self._threads = self._threads, []
+        self._is_closed = True
+        self._bell.set()
         for _ in threads:
             self._tokens.put(False)
         return threads
@@ -210,35 +227,60 @@ class PollThreads:
         self._tokens.put(True)
 
     def _start_thread(self) -> None:
+        """Have one thread more, until there are all; the spare one last."""
         if len(self._threads) < self._size:
-            name = f"airssys-poll-{len(self._threads)}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the system has none left: those there are do the work
-                if not self._threads:
-                    raise
-            else:
-                self._threads.append(thread)
+            self._start(self._work)
+        elif self._has_spare:
+            share = LoopShare.of_this_thread()
+            self._has_spare = share is not None and not self._start(functools.partial(self._help, share))
+
+    def _start(self, work: Callable[[], None]) -> bool:
+        """Whether there is a thread for that; raises RuntimeError where there is none at all."""
+        thread = threading.Thread(target=work, name=f"airssys-poll-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left: those there are do the work
+            if not self._threads:
+                raise
+            return False
+        self._threads.append(thread)
+        return True
 
     def _work(self) -> None:
         while self._tokens.get():
             self._serve(self._jobs.pop())
 
-    def _serve(self, job: Job | None) -> None:
+    def _help(self, share: LoopShare) -> None:
+        """Take what waits, as long as the loop leaves room; the others ring again at the end of each of their turns."""
+        while not self._is_closed:
+            self._bell.wait()
+            self._bell.clear()
+            while share.leaves_room() and self._has_token():
+                self._serve(self._jobs.pop(), share)
+
+    def _has_token(self) -> bool:
+        """Take the token of a job, if there is one."""
+        with contextlib.suppress(queue.Empty):
+            if self._tokens.get_nowait():
+                return True
+            self._tokens.put(False)
+        return False
+
+    def _serve(self, job: Job | None, share: LoopShare | None = None) -> None:
         """Give a job its turn, unless it was withdrawn; afterwards this thread holds on to nothing of it."""
         if job is None or not job.take():
             return
         try:
-            again = self._turn(job)
+            again = self._turn(job, share)
         except BaseException as exc:  # noqa: BLE001 - it belongs to the asker, not to this thread
             job.fail(exc)
         else:
             if again:
                 job.put_back()
                 self._put(job)
+                self._bell.set()
 
-    def _turn(self, job: Job) -> bool:
+    def _turn(self, job: Job, share: LoopShare | None) -> bool:
         """Run a job for its turn, or on while nobody else waits; True when it has to come again.
 
         A turn is one step, but of a long job as many as fill a thread slice: on probation its steps are shorter.
@@ -251,7 +293,7 @@ class PollThreads:
             if call.waiting:
                 break
             job.ticks += call.slice_ticks
-            if job.ticks >= full and self._jobs:
+            if job.ticks >= full and (self._jobs or not (share is None or share.leaves_room())):
                 return True
         job.report(ended=False)
         return False

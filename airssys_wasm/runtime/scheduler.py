@@ -16,7 +16,7 @@ from airssys_wasm.runtime.blocking import BlockingThreads
 from airssys_wasm.runtime.clock import DOUBTFUL_STEP, LoopClock
 from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
 from airssys_wasm.runtime.fibers import Call, Fiber
-from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
+from airssys_wasm.runtime.lanes import HAS_SPARE, THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 
 LOOP_SLICES: Final = 3
 """Full slices a call gets on the loop before a thread takes it over."""
@@ -45,7 +45,7 @@ class Scheduler:
         self.clock = LoopClock()
         self._budget = LoopBudget(self._loop)
         self._queue = RunQueue(self._loop, self._budget)
-        self._threads = PollThreads()
+        self._threads = PollThreads(spare=HAS_SPARE)
         self._blocking = BlockingThreads()
 
     @property
