@@ -231,8 +231,7 @@ class PollThreads:
         if len(self._threads) < self._size:
             self._start(self._work)
         elif self._has_spare:
-            share = LoopShare.of_this_thread()
-            self._has_spare = share is not None and not self._start(functools.partial(self._help, share))
+            self._has_spare = not self._start(functools.partial(self._help, threading.get_native_id()))
 
     def _start(self, work: Callable[[], None]) -> bool:
         """Whether there is a thread for that; raises RuntimeError where there is none at all."""
@@ -250,13 +249,14 @@ class PollThreads:
         while self._tokens.get():
             self._serve(self._jobs.pop())
 
-    def _help(self, share: LoopShare) -> None:
+    def _help(self, loop: int) -> None:
         """Take what waits, as long as the loop leaves room; the others ring again at the end of each of their turns."""
-        while not self._is_closed:
-            self._bell.wait()
-            self._bell.clear()
-            while share.leaves_room() and self._has_token():
-                self._serve(self._jobs.pop(), share)
+        with LoopShare.of(loop) as share:
+            while share is not None and not self._is_closed:
+                self._bell.wait()
+                self._bell.clear()
+                while share.leaves_room() and self._has_token():
+                    self._serve(self._jobs.pop(), share)
 
     def _has_token(self) -> bool:
         """Take the token of a job, if there is one."""

@@ -1,15 +1,17 @@
 """The thread that works on the loop's core while the loop does not, with loops that are as busy as a test says."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airssys_wasm.runtime.lanes import THREAD_SLICE_TICKS, PollThreads
-from airssys_wasm.runtime.share import MOST_TAKEN, PERIOD, LoopShare
+from airssys_wasm.runtime.share import MOST_WANTED, PERIOD, LoopShare
 from tests.runtime.steps import Steps
 
 ROUNDING = 1e-9
@@ -50,7 +52,7 @@ class Whim(LoopShare):
 def whim(monkeypatch: pytest.MonkeyPatch) -> Whim:
     """What any spare thread is told."""
     whim = Whim(room=True)
-    monkeypatch.setattr(LoopShare, "of_this_thread", lambda: whim)
+    monkeypatch.setattr(LoopShare, "of", lambda _thread: contextlib.nullcontext(whim))
     return whim
 
 
@@ -70,7 +72,7 @@ def test_a_loop_that_takes_little_leaves_room(takes: float, seconds: float) -> N
     """As far as that can be told of numbers that are not exact."""
     loop = Loop(takes)
     loop.run(seconds)
-    assert abs(takes - MOST_TAKEN) < ROUNDING or (takes < MOST_TAKEN) == loop.share.leaves_room()
+    assert abs(takes - MOST_WANTED) < ROUNDING or (takes < MOST_WANTED) == loop.share.leaves_room()
 
 
 def test_a_share_is_read_anew_after_a_while() -> None:
@@ -94,29 +96,51 @@ def test_a_loop_that_has_ended_leaves_nothing() -> None:
 
 
 def test_a_thread_that_waits_leaves_room_and_one_that_computes_does_not() -> None:
-    """By the system's own clocks, read by another thread; on a busy machine it may take some time to see either."""
-    shares, stop, wait = list[LoopShare](), threading.Event(), threading.Event()
+    """By the system's own count, read by another thread; on a busy machine it may take some time to see either."""
+    ids, stop, go = list[int](), threading.Event(), threading.Event()
 
     def work() -> None:
-        share = LoopShare.of_this_thread()
-        assert share is not None
-        shares.append(share)
-        wait.wait(60)
+        ids.append(threading.get_native_id())
+        go.wait(60)
         while not stop.is_set():
             pass
 
     thread = threading.Thread(target=work)
     thread.start()
-    while not shares:
+    while not ids:
         stop.wait(PERIOD)
-    stop.wait(PERIOD * 4)
-    idle = shares[0].leaves_room()
-    wait.set()
-    while shares[0].leaves_room():
-        stop.wait(PERIOD * 4)
-    stop.set()
-    thread.join(60)
-    assert idle
+    with LoopShare.of(ids[0]) as share:
+        assert share is not None
+        while not share.leaves_room():
+            stop.wait(PERIOD * 2)
+        go.set()
+        while share.leaves_room():
+            stop.wait(PERIOD * 2)
+        stop.set()
+        thread.join(60)
+        stop.wait(PERIOD * 2)
+        assert not share.leaves_room()
+
+
+def test_where_the_system_tells_nothing_nothing_is_left() -> None:
+    """As for a thread that is not there; no file stays open."""
+    before = {file.name for file in Path("/proc/self/fd").iterdir()}
+    with LoopShare.of(2**30) as share:
+        assert share is None
+    with LoopShare.of(threading.get_native_id()) as share:
+        assert share is not None
+    assert before == {file.name for file in Path("/proc/self/fd").iterdir()}
+
+
+async def test_a_spare_thread_that_is_told_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others do the work."""
+    monkeypatch.setattr(LoopShare, "of", lambda _thread: contextlib.nullcontext(None))
+    threads = PollThreads(1, spare=True)
+    for name in "abc":
+        assert await threads.run(Steps(name, 3 * THREAD_SLICE_TICKS, []))
+    for thread in threads.close():
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 class Until(Steps):
