@@ -138,6 +138,8 @@ class Child:
     reason: ExitReason | None = attrs.field(default=None, init=False)
     drain: bool = attrs.field(default=False, init=False, repr=False)
     """Whether what waits in the mailbox is handled before it is stopped for good."""
+    stop_due: float = attrs.field(default=math.inf, init=False, repr=False)
+    """When the grace period of its stop is over, also where a second instance drains what the first one left."""
     backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
     handled: int = attrs.field(default=0, init=False, repr=False)
     dropped: int = attrs.field(default=0, init=False, repr=False)
@@ -241,7 +243,10 @@ class Child:
             actor.kill()
         else:
             self.cancel_timer()
-            self.timer = clock.call_at(clock.time() + float(grace), actor.kill)
+            due = clock.time() + float(grace)
+            if self.state is ActorState.STOPPING:
+                due = self.stop_due = min(due, self.stop_due)
+            self.timer = clock.call_at(due, actor.kill)
 
     def abandon(self, reason: ExitReason) -> None:
         """Nobody looks after it any more: let nobody wait for what will not come."""

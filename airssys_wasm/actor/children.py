@@ -6,7 +6,7 @@
 | started | any but stopped | tells who waits for it |
 | ended | starting | gone, with the error for who loaded it |
 | ended | running, restarting | what the plan says: again after a delay, failed, or gone |
-| ended | stopping | gone |
+| ended | stopping | gone; one that had just fallen asleep starts again to drain what came meanwhile |
 | ended | any, because nobody needed it | asleep, until it is needed: `passivation.py` |
 | ended | of a tree | what its supervisor in the tree decides, `tree.py` |
 | hold | running | has the actor end as for a restart, which its supervisor will begin |
@@ -15,7 +15,7 @@
 | restart | restarting | starts at once instead of after the delay |
 | restart | asleep | revives it |
 | restart | failed | opens a new mailbox, forgets the restarts, starts |
-| stop | running | has the actor stop; kills it when the grace period is over |
+| stop | running, or starting again and it is to drain | has the actor stop; kills it when the grace period is over |
 | stop | any other | kills the actor if there is one, gone |
 """
 
@@ -147,7 +147,11 @@ class Children:
             return
         child.lose_actor(actor)
         if child.state is ActorState.STOPPING:
-            self._gone(child, child.reason or UNLOADED)
+            if child.backlog and reason.kind is ExitKind.PASSIVATED:
+                self.launch(child)
+                self._tell_to_stop(child)
+            else:
+                self._gone(child, child.reason or UNLOADED)
         elif child.state is not ActorState.STOPPED:
             self._ended_by_itself(child, actor, reason)
 
@@ -223,20 +227,24 @@ class Children:
         """Have it end for good; nothing when that is under way."""
         if child.state in {ActorState.STOPPING, ActorState.STOPPED}:
             return
-        running = child.state is ActorState.RUNNING and child.spec.shutdown != "brutal"
+        serves = child.state is ActorState.RUNNING or (child.state is ActorState.RESTARTING and child.drain)
         child.move(LifecycleEvent.STOP)
         child.cancel_timer()
         self.beside.stop(child)
-        if running and child.actor is not None:
-            child.actor.tell(Order.STOP)
-            if not child.drain:
-                child.close_mailbox(reason)
-            else:
-                child.reason = reason
-                child.backlog.extend(child.mailbox.close(reason))
-            child.kill_after_grace(self.clock)
-        else:
+        if not serves or child.actor is None or child.spec.shutdown == "brutal":
             self._end(child, reason)
+            return
+        self._tell_to_stop(child)
+        if child.drain:
+            child.reason = reason
+            child.backlog.extend(child.mailbox.close(reason))
+        else:
+            child.close_mailbox(reason)
+
+    def _tell_to_stop(self, child: Child) -> None:
+        if child.actor is not None:
+            child.actor.tell(Order.STOP)
+            child.kill_after_grace(self.clock)
 
     def kill(self, child: Child, reason: ExitReason = UNLOADED) -> None:
         """Have it end for good, now."""

@@ -11,9 +11,10 @@
 | sleeps | opens a mailbox and revives it | it is gone at once |
 | is being revived | waits behind the one that woke it | ends the start; what waits ends as `ActorStopped` |
 
-A revival that fails is a restart that fails: the mailbox is kept, the plan decides. What it must not lose across a
-sleep is in storage. A member of a group sleeps through the restart of its siblings: it has nothing to be stopped, and
-its next instance will be as new as theirs. A message that comes meanwhile revives it in its turn.
+An unload that drains lets what waits be handled first: by the instance that is being revived, or, after `shutdown`, by
+another one. A revival that fails is a restart that fails: the mailbox is kept, the plan decides. What it must not lose
+across a sleep is in storage. A member of a group sleeps through the restart of its siblings: it has nothing to be
+stopped, and its next instance will be as new as theirs. A message that comes meanwhile revives it in its turn.
 """
 
 from functools import partial
