@@ -48,7 +48,7 @@ class Beside:
 
     def swap(self, child: Child, upgrade: Upgrade, old: "ComponentActor", new: "ComponentActor") -> None:
         """Both are aside: give the mailbox to the new one."""
-        child.beside.add(old)
+        child.beside[old] = None
         self._install(child, upgrade, new, old)
 
     def place(self, child: Child) -> bool:
@@ -80,7 +80,7 @@ class Beside:
         child.rollbacks += 1
         old = on.predecessor
         if old is not None:
-            child.beside.discard(old)
+            child.beside.pop(old, None)
             child.actor, child.metadata = old, old.metadata
             if child.spec.room is not None:
                 child.spec.room.take(child.id, child.spec.limits)  # of one that had gone to sleep: it was kept for this
@@ -117,7 +117,7 @@ class Beside:
 
     def ended(self, child: Child, actor: "ComponentActor") -> None:
         """An instance that did not serve has ended, its guest is closed."""
-        child.beside.discard(actor)
+        child.beside.pop(actor, None)
         child.keep_spent(actor)
         timer = self._graces.pop(actor, None)
         if timer is not None:
@@ -141,7 +141,7 @@ class Beside:
         """Have the new one serve, on probation; that of an earlier upgrade is over."""
         self.accept(child)
         child.probation = on = OnProbation(upgrade.terms, child.spec, child.window, old)
-        child.beside.discard(new)
+        child.beside.pop(new, None)
         child.actor, child.spec, child.metadata = new, new.spec, new.metadata
         child.window = RestartWindow()
         child.upgrades += 1

@@ -131,8 +131,8 @@ class Child:
     unrevived: bool = attrs.field(default=False, init=False, repr=False)
     """Whether it has had no instance that initialized since it last fell asleep."""
     health: HealthRecord = attrs.field(default=HealthRecord(), init=False, repr=False)
-    beside: "set[ComponentActor]" = attrs.field(factory=set, init=False, repr=False)
-    """Actors of an upgrade that live and are not `actor`: the next one, the last one, one that retires."""
+    beside: "dict[ComponentActor, None]" = attrs.field(factory=dict, init=False, repr=False)
+    """Actors of an upgrade that live and are not `actor`, in order: the next one, the last one, one that retires."""
     upgrade: "Upgrade | None" = attrs.field(default=None, init=False, repr=False)
     probation: "OnProbation | None" = attrs.field(default=None, init=False, repr=False)
     reason: ExitReason | None = attrs.field(default=None, init=False)

@@ -88,7 +88,7 @@ class Upgrades:
                 successor.kill()
                 with anyio.CancelScope(shield=True):
                     await aside.end_of_actor()
-                child.beside.discard(successor)
+                child.beside.pop(successor, None)
         await upgrade.owned.wait()
 
     def _begin_beside(self, child: Child, upgrade: Upgrade, compiled: Any) -> tuple[ComponentActor, Aside]:
@@ -96,7 +96,7 @@ class Upgrades:
         spec = attrs.evolve(child.spec, compiled=compiled)
         successor = upgrade.successor = ComponentActor(child, children.host, children.clock, spec, aside)
         children.group.start_soon(children.live, child, successor, name=f"{child.handle} (next)")
-        child.beside.add(successor)
+        child.beside[successor] = None
         return successor, aside
 
     async def _attempt(self, child: Child, upgrade: Upgrade, new: ComponentActor, aside: Aside) -> None:

@@ -26,6 +26,7 @@ class HandlerCall:
 
     component: ComponentId
     _over: "asyncio.Future[None]" = attrs.field(factory=lambda: asyncio.get_running_loop().create_future(), init=False)
+    _task: "asyncio.Task[Any] | None" = attrs.field(default=None, init=False)
     _interrupted: bool = attrs.field(default=False, init=False)
 
     async def run(
@@ -40,7 +41,9 @@ class HandlerCall:
         Cancellation: the handler is cancelled, and has ended or was left behind.
         """
         loop = asyncio.get_running_loop()
-        task = loop.create_task(_handled(self.component, handler, message), name=f"{self.component} handler")
+        self._task = task = loop.create_task(
+            _handled(self.component, handler, message), name=f"{self.component} handler"
+        )
         task.add_done_callback(self._end)
         timer = loop.call_later(seconds, self._end)
         ended = False
@@ -51,16 +54,17 @@ class HandlerCall:
             timer.cancel()
             if not ended:
                 await self._leave(task)
+        if ended:
+            return self._result(task)  # also when it was interrupted in the turn in which it ended: it has been handled
         if self._interrupted:
             raise Interrupted
-        if not ended:
-            raise GuestError("timeout")
-        return self._result(task)
+        raise GuestError("timeout")
 
     def interrupt(self) -> None:
         """Cancel the handler; nothing when it has ended."""
-        self._interrupted = not self._over.done()
-        self._end()
+        if self._task is None or not self._task.done():
+            self._interrupted = not self._over.done()
+            self._end()
 
     def _end(self, _task: object = None) -> None:
         if not self._over.done():

@@ -112,7 +112,7 @@ async def test_a_stop_during_the_probation_lets_both_say_goodbye_once(bench: Ben
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert not drain or [b"2"] * 3 == answers
     assert [component()] * 2 == bench.host.calls("shutdown")
-    assert ([], set(), None) == (bench.host.live, child.beside, child.probation)
+    assert ([], {}, None) == (bench.host.live, child.beside, child.probation)
 
 
 async def test_a_stop_during_a_back_off_on_probation_lets_the_old_one_say_goodbye(bench: Bench) -> None:

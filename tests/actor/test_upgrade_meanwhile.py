@@ -52,7 +52,7 @@ async def test_a_cancelled_upgrade_changes_nothing(bench: Bench, when: str) -> N
     with pytest.raises(asyncio.CancelledError):
         await upgraded
     assert (b"2", b"1") == (await bench.ask(child, b"count"), await bench.ask(child, b"version"))
-    assert ([bench.guest(0)], set(), None) == (bench.host.live, child.beside, child.upgrade)
+    assert ([bench.guest(0)], {}, None) == (bench.host.live, child.beside, child.upgrade)
     if waiting is not None:
         assert b"resumed" == await waiting
 
@@ -149,7 +149,7 @@ async def test_a_component_that_is_stopped_is_not_upgraded(bench: Bench, when: s
         await stopping
     with pytest.raises(ActorStopped):
         await upgraded
-    assert ([], set(), ActorState.STOPPED) == (bench.host.live, child.beside, child.state)
+    assert ([], {}, ActorState.STOPPED) == (bench.host.live, child.beside, child.state)
     assert (1 if how == "stop" else 0) == len(bench.host.calls("shutdown"))
     if when == "message" and how == "stop":
         assert b"finished" == await waiting

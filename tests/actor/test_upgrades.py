@@ -134,7 +134,7 @@ async def test_a_new_one_that_does_not_start_changes_nothing(bench: Bench, broke
         await upgrade(bench, child, version("2", **behaviour))
     assert (b"2", [bench.guest(0)]) == (await bench.ask(child, b"count"), bench.host.live)
     assert ([EventKind.STARTED], "digest 1") == (bench.observer.kinds(), child.digest)
-    assert (set(), None, 0) == (child.beside, child.upgrade, child.instances_beside)
+    assert ({}, None, 0) == (child.beside, child.upgrade, child.instances_beside)
 
 
 async def test_the_old_one_serves_while_the_new_one_initializes(bench: Bench) -> None:

@@ -190,6 +190,26 @@ async def test_interrupt_and_unload_cancel_the_handler(scripted_system: ActorSys
         await asking
 
 
+@pytest.mark.parametrize("first", ["the end", "the interrupt"])
+async def test_what_a_handler_has_handled_is_not_interrupted(first: str) -> None:
+    """Both in one turn: it has ended, and only nobody has noticed yet."""
+    call, loop = handling.HandlerCall(INBOX), asyncio.get_running_loop()
+    going_on: asyncio.Future[None] = loop.create_future()
+
+    async def handler(_message: ComponentMessage) -> bytes:
+        await going_on
+        if first == "the end":
+            loop.call_soon(call.interrupt)
+        return b"done"
+
+    answer = asyncio.create_task(call.run(handler, ComponentMessage(A, b""), 60.0))
+    await settle()
+    going_on.set_result(None)
+    if first == "the interrupt":
+        call.interrupt()
+    assert b"done" == await answer
+
+
 async def test_it_is_served_in_the_namespace_of_the_host_and_once(scripted_system: ActorSystem) -> None:
     """A component cannot take its place."""
 

@@ -1,4 +1,4 @@
-"""An account of what became of each message of a storm."""
+"""An account of what became of each message of a chaos."""
 
 from collections import Counter
 from typing import final
@@ -31,7 +31,10 @@ class Account:
     """Of asks: the error, or None for an answer."""
     callbacks: Counter[str] = attrs.field(factory=Counter)
     lost_callbacks: int = 0
+    shutdown_errors: int = 0
     numbers: int = 0
+    perhaps: set[Key] = attrs.field(factory=set)
+    """Whose sending was cut off, perhaps before it."""
 
     def new(self, verb: str, key: str, target: ComponentId) -> tuple[Key, bytes]:
         """A message that is about to be sent."""

@@ -1,0 +1,92 @@
+"""The steps of a chaos: everything that host code can do, and time that passes."""
+
+import asyncio
+import random
+from functools import partial
+from typing import Any, Final, final
+
+import attrs
+
+from airssys_wasm.testing.clock import settle
+from tests.journeys.chaos import LONERS, RELAY, Chaos, Step
+from tests.journeys.chaos_lives import Lives, limits, there
+from tests.journeys.chaos_messages import Messages
+
+ACTIONS: Final = {
+    "ask": 26,
+    "tell": 12,
+    "tell_now": 6,
+    "send": 8,
+    "request": 8,
+    "publish": 3,
+    "burst": 6,
+    "resume": 14,
+    "time": 20,
+    "turns": 8,
+    "cancel": 10,
+    "upgrade": 10,
+    "restart": 4,
+    "load": 6,
+    "unload": 3,
+    "supervise": 2,
+    "stop_tree": 1,
+    "restart_tree": 1,
+    "link": 3,
+    "unlink": 1,
+    "linked": 1,
+    "wait_stopped": 1,
+}
+
+
+@final
+@attrs.frozen(eq=False, repr=False)
+class Steps:
+    """What a chaos does; a step begins its operations and waits for none."""
+
+    chaos: Chaos
+    messages: Messages = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Messages(self.chaos), takes_self=True)
+    )
+    lives: Lives = attrs.field(init=False, default=attrs.Factory(lambda self: Lives(self.chaos), takes_self=True))
+
+    async def take(self, step: Step) -> None:
+        """Take one."""
+        dice = random.Random(step.dice)
+        self.chaos.trace.append(step.action)
+        who: Any = next(who for who in (self, self.messages, self.lives) if hasattr(who, step.action))
+        done = getattr(who, step.action)(dice)
+        if done is not None:
+            await done
+        if dice.random() < 0.3:
+            await settle()
+        self.chaos.look()
+
+    async def start(self, dice: random.Random) -> None:
+        """What there is from the beginning."""
+        chaos = self.chaos
+        relay, heard = self.messages.relay, self.messages.heard
+        await chaos.system.serve(RELAY, relay, on_callback=heard, limits=limits(dice), mailbox="drop-newest")
+        chaos.handles[RELAY] = there(chaos, RELAY)
+        for component in LONERS[:3]:
+            chaos.begin(f"load {component}", partial(self.lives.loaded, dice, component, 0.1))
+        chaos.begin("supervise", partial(self.lives.supervised, dice, "one", 0.1))
+        await settle()
+
+    def resume(self, dice: random.Random) -> None:
+        """Have some of the guests that wait go on."""
+        self.chaos.resume(dice)
+
+    async def time(self, dice: random.Random) -> None:
+        """Let time pass."""
+        await self.chaos.clock.advance(dice.choice([0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 3.0]))
+
+    async def turns(self, dice: random.Random) -> None:
+        """Let the loop turn."""
+        for _ in range(dice.randrange(7)):
+            await asyncio.sleep(0)
+
+    def cancel(self, dice: random.Random) -> None:
+        """Cancel operations that are under way, wherever they wait."""
+        under_way = [task for task in self.chaos.tasks if not task.done()]
+        for task in dice.sample(under_way, min(len(under_way), dice.choice([1, 1, 2]))):
+            self.chaos.cancel(task)
