@@ -73,6 +73,7 @@ from airssys_wasm.core.messages import MessageMetadata as MessageMetadata
 from airssys_wasm.core.messages import MessagePayload as MessagePayload
 from airssys_wasm.core.observations import ActorState as ActorState
 from airssys_wasm.core.observations import ActorStatistics as ActorStatistics
+from airssys_wasm.core.observations import Compilation as Compilation
 from airssys_wasm.core.observations import ComponentReport as ComponentReport
 from airssys_wasm.core.observations import DeadLetter as DeadLetter
 from airssys_wasm.core.observations import DeadLetterReason as DeadLetterReason
@@ -124,6 +125,7 @@ __all__ = [
     "CallRefused",
     "Capabilities",
     "CapabilityDenied",
+    "Compilation",
     "ComponentConfig",
     "ComponentCrashed",
     "ComponentHandle",

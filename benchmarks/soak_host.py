@@ -11,6 +11,7 @@ import attrs
 
 from airssys_wasm import ComponentConfig, ComponentId, ComponentMessage, ComponentReport, GuestError, Limits
 from airssys_wasm.core.calls import Given, Invocation
+from airssys_wasm.core.observations import Compilation
 from airssys_wasm.core.ports import (
     ComponentInfo,
     ComponentMetadata,
@@ -182,6 +183,11 @@ class WatchedHost:
     def abandoned_threads(self) -> int:
         """As the engine's."""
         return self.inner.abandoned_threads
+
+    @property
+    def compiling(self) -> Sequence[Compilation]:
+        """As the engine's."""
+        return self.inner.compiling
 
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """As the engine's."""

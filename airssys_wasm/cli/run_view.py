@@ -7,10 +7,12 @@ from typing import Self, final
 
 import rich.box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from airssys_wasm.cli.outcome import say
+from airssys_wasm.core.observations import Compilation
 from airssys_wasm.system.pipeline_summary import PipelineSummary
 from airssys_wasm.system.pipeline_summary import Progress as PipelineProgress
 
@@ -42,7 +44,13 @@ class ProgressView:
     def show(self, progress: PipelineProgress) -> None:
         """Show where the run is."""
         text = f"{progress.messages:,} messages, {progress.errors:,} errors"
+        text += "".join(f"; compiling {_shown(each)}" for each in progress.compiling)
         self._bar.update(self._task, completed=progress.bytes_read, total=progress.total_bytes, description=text)
+
+
+def _shown(compilation: Compilation) -> str:
+    """Its file, size and time."""
+    return f"{Path(compilation.source).name}, {decimal(compilation.size)}, {compilation.seconds:.0f} s"
 
 
 def show_summary(summary: PipelineSummary) -> None:

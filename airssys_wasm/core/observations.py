@@ -207,6 +207,15 @@ class Wait:
 
 
 @attrs.frozen
+class Compilation:
+    """A component that is being compiled: its file, or "component bytes", its size in bytes, and `seconds` so far."""
+
+    source: str
+    size: int
+    seconds: float
+
+
+@attrs.frozen
 class ComponentReport:
     """What `inspect` finds in a binary.
 

@@ -11,7 +11,7 @@ from airssys_wasm.core.config import ComponentConfig, Execution
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
-from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.observations import Compilation, ComponentReport
 from airssys_wasm.core.storage import AuthoriseStorage, Storage
 
 
@@ -235,6 +235,11 @@ class GuestHost(Protocol):
     @property
     def abandoned_threads(self) -> int:
         """Threads that a blocking guest has not given back."""
+        ...
+
+    @property
+    def compiling(self) -> Sequence[Compilation]:
+        """What is being compiled at this moment, the longest first."""
         ...
 
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:

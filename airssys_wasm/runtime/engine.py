@@ -26,7 +26,7 @@ from airssys_wasm.core.errors import (
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
-from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.observations import Compilation, ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, HostState
 from airssys_wasm.runtime.cache import CacheStatistics, CompileCache, default_directory
 from airssys_wasm.runtime.compiled import CompiledComponent, require_contract
@@ -107,6 +107,11 @@ class WasmtimeEngine:
     def abandoned_threads(self) -> int:
         """Threads that are stuck in a blocking import of a guest whose call is over."""
         return self._host.scheduler.abandoned_threads + self._threads.abandoned
+
+    @property
+    def compiling(self) -> tuple[Compilation, ...]:
+        """What is being compiled at this moment, the longest first."""
+        return self._loader.compiling
 
     @property
     def cache_statistics(self) -> CacheStatistics:

@@ -27,6 +27,7 @@ from wasmtime.component import Component
 from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
+from airssys_wasm.core.observations import Compilation
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
 from airssys_wasm.runtime.abi.frame import Frames
 from airssys_wasm.runtime.abi.outline import Unrecognised
@@ -117,11 +118,19 @@ class Loader:
         self._frames_lock = threading.Lock()
         self._room = anyio.CapacityLimiter(COMPILE_THREADS)
         self._known: dict[str, tuple[Conduct, Learned]] = {}
+        self._under_way: dict[object, tuple[str, int, float]] = {}
+        """What threads are compiling: its source, its bytes, and since when."""
 
     @property
     def cache_statistics(self) -> CacheStatistics:
         """What the compile cache has done so far."""
         return self._cache.statistics
+
+    @property
+    def compiling(self) -> tuple[Compilation, ...]:
+        """What is being compiled at this moment, the longest first."""
+        now = time.monotonic()
+        return tuple(Compilation(source, size, now - began) for source, size, began in list(self._under_way.values()))
 
     async def load(
         self, source: bytes | Path, machine: Machine, limits: Limits, sha256: str | None
@@ -203,12 +212,23 @@ class Loader:
     ) -> Component:
         component = self._cache.get(machine, compiled.digest, extension)
         if component is None:  # what is in the cache was found to fit
-            data, began = compiled.read(), time.monotonic()
-            component = _compile(machine, compiled.source, data, tail_of(data))
-            _logger.info("%s (%s): compiled in %.2f s", compiled.source, machine.profile, time.monotonic() - began)
+            data = compiled.read()
+            with self._noted(compiled.source, len(data), machine):
+                component = _compile(machine, compiled.source, data, tail_of(data))
             fits(own_world(machine, component), compiled.source)
             self._cache.put(machine, compiled.digest, component, extension)
         return component
+
+    @contextlib.contextmanager
+    def _noted(self, source: str, size: int, machine: Machine) -> Iterator[None]:
+        """Let everybody see that this is being compiled."""
+        key, began = object(), time.monotonic()
+        self._under_way[key] = source, size, began
+        try:
+            yield
+            _logger.info("%s (%s): compiled in %.2f s", source, machine.profile, time.monotonic() - began)
+        finally:
+            del self._under_way[key]
 
     def _make_frames(self) -> Frames:
         """What all extended components share; made with the first of them, in its thread."""

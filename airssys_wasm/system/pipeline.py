@@ -120,7 +120,8 @@ class Pipeline:
     def progress(self) -> Progress:
         """Where the run is now."""
         errors = self._ledger.errors if self._ledger else 0
-        return Progress(self._messages, self._bytes_read, self._total_bytes, errors)
+        compiling = self.system.compiling() if self.system else ()
+        return Progress(self._messages, self._bytes_read, self._total_bytes, errors, compiling)
 
     async def _build(self, system: ActorSystem, ledger: Ledger) -> None:
         """Load the components and lay the channels between them."""

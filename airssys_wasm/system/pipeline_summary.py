@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from airssys_wasm.core.observations import DeadLetterReason
+from airssys_wasm.core.observations import Compilation, DeadLetterReason
 
 _LOST_BETWEEN: Final = (DeadLetterReason.CRASHED, DeadLetterReason.ACTOR_STOPPED)
 """What becomes of a message after its sender was told that it was accepted."""
@@ -13,12 +13,16 @@ _LOST_BETWEEN: Final = (DeadLetterReason.CRASHED, DeadLetterReason.ACTOR_STOPPED
 
 @attrs.frozen
 class Progress:
-    """A run at one moment; `total_bytes` is None when only the end of the input will tell."""
+    """A run at one moment; `total_bytes` is None when only the end of the input will tell.
+
+    `compiling` are the components that it waits for before it begins, or that are to replace others.
+    """
 
     messages: int = 0
     bytes_read: int = 0
     total_bytes: int | None = None
     errors: int = 0
+    compiling: tuple[Compilation, ...] = ()
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ A handler that does not end within a second of being cancelled is left behind, a
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, final
 
 import attrs
@@ -21,7 +21,7 @@ from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, as_bytes
-from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.observations import Compilation, ComponentReport
 from airssys_wasm.core.ports import ComponentMetadata, Guest, GuestHost, HealthStatus, HostState
 from airssys_wasm.system.handling import HandlerCall
 
@@ -114,6 +114,11 @@ class ServingHost:
     def abandoned_threads(self) -> int:
         """As the inner host's."""
         return self.inner.abandoned_threads
+
+    @property
+    def compiling(self) -> Sequence[Compilation]:
+        """As the inner host's."""
+        return self.inner.compiling
 
     async def compile(self, source: Any, limits: Limits, sha256: str | None = None) -> Any:
         """Host code needs no compiling."""

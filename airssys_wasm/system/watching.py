@@ -4,7 +4,7 @@ import abc
 from pathlib import Path
 
 from airssys_wasm.core.ids import ComponentId
-from airssys_wasm.core.observations import ComponentReport, DeadLetter, Event, SystemStatistics, Wait
+from airssys_wasm.core.observations import Compilation, ComponentReport, DeadLetter, Event, SystemStatistics, Wait
 from airssys_wasm.system.builder import Parts, Settings
 from airssys_wasm.system.events import Observatory, Stream
 
@@ -41,6 +41,13 @@ class Watching(abc.ABC):
     def dead_letters(self) -> Stream[DeadLetter]:
         """The messages that nobody handles from now on, for one reader; ends with the system."""
         return self._observatory.dead_letters.open()
+
+    def compiling(self) -> tuple[Compilation, ...]:
+        """What is being compiled at this moment, in threads beside the loop, the longest first.
+
+        How far a compilation is wasmtime does not tell; on one core it takes some seconds for a megabyte of code.
+        """
+        return tuple(self._parts().host.compiling)
 
     def waiting(self) -> tuple[Wait, ...]:
         """Who waits at this moment, for whom and since when, the longest first.

@@ -25,7 +25,7 @@ from airssys_wasm.core.errors import (
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.observations import ComponentReport
+from airssys_wasm.core.observations import Compilation, ComponentReport
 from airssys_wasm.core.ports import Clock, ComponentMetadata, HealthStatus, HostState
 from airssys_wasm.testing.obedience import obey
 
@@ -173,6 +173,7 @@ class ScriptedHost:
         self.pauses = 0
         self._paused = asyncio.Event()
         self.abandoned_threads = 0
+        self.compiling: tuple[Compilation, ...] = ()
         self._clock = clock
 
     @property

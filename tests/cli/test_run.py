@@ -10,6 +10,7 @@ from typing import IO
 from rich.console import Console
 
 from airssys_wasm.cli.run_view import ProgressView
+from airssys_wasm.core.observations import Compilation
 from airssys_wasm.system.pipeline_summary import Progress
 from tests.cli.commands import ROOT, airssys, stages, start
 
@@ -153,3 +154,11 @@ def test_the_progress_bar_shows_how_far_it_is() -> None:
         view.show(Progress(messages=1234, bytes_read=500_000, total_bytes=1_000_000, errors=5))
     assert "1,234 messages, 5 errors" in screen.getvalue()
     assert "0.5/1.0 MB" in screen.getvalue()
+
+
+def test_the_progress_bar_names_what_is_compiled() -> None:
+    """With its size and how long that takes so far."""
+    screen, compiling = io.StringIO(), (Compilation("/somewhere/large.wasm", 18_300_000, 12.4),)
+    with ProgressView(Console(file=screen, force_terminal=True, width=120)) as view:
+        view.show(Progress(compiling=compiling))
+    assert "compiling large.wasm, 18.3 MB, 12 s" in screen.getvalue()
