@@ -33,6 +33,7 @@ from benchmarks.soak_driver import Driver
 from benchmarks.soak_host import WatchedHost
 from benchmarks.soak_ledger import HANDLED, Ledger
 from benchmarks.soak_plan import Plan
+from benchmarks.soak_states import states
 
 MOST_LETTERS = 1_000_000
 """That the reader of dead letters holds, far more than a burst of them."""
@@ -73,7 +74,7 @@ async def soak(plan: Plan, storage: Path, timeout: float) -> Report:
     system = ActorSystem("soak", storage=storage, host=WatchedHost(engine, ledger), stop_timeout=20.0)
     driver = Driver(system, plan, ledger)
     letters = system._observatory.dead_letters.open(MOST_LETTERS)
-    alarm = asyncio.get_running_loop().call_later(timeout, _show_tasks)
+    alarm = asyncio.get_running_loop().call_later(timeout, _show_hang, system)
     try:
         async with asyncio.timeout(timeout), system:
             await driver.start(*[(GUESTS / f"{name}.wasm").read_bytes() for name in ("hostile", "counter")])
@@ -95,10 +96,12 @@ async def soak(plan: Plan, storage: Path, timeout: float) -> Report:
     return _filled(report, ledger, driver)
 
 
-def _show_tasks() -> None:
-    """It hangs: say where."""
+def _show_hang(system: ActorSystem) -> None:
+    """Say where it hangs, and what of."""
     for task in asyncio.all_tasks():
         task.print_stack()
+    for state in states(system):
+        show(state)
 
 
 def _progress(report: Report, ledger: Ledger, letters: Stream[DeadLetter]) -> None:
@@ -156,9 +159,9 @@ def _check_callbacks(ledger: Ledger, dropped: int) -> None:
     """What was owed was delivered, lost as a dead letter, or dropped with the instance that it was owed to."""
     callbacks = ledger.callbacks
     ledger.callbacks["dropped"] = dropped
-    open_ = [instance for instance in ledger.requests.values() if instance != "early"]
-    if len(open_) != dropped:
-        ledger.violate(f"{len(open_)} callbacks never came, {dropped} were dropped with their instance; {callbacks}")
+    if len(ledger.requests) != dropped:
+        never = len(ledger.requests)
+        ledger.violate(f"{never} callbacks never came, {dropped} were dropped with their instance; {callbacks}")
 
 
 def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:

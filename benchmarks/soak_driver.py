@@ -192,9 +192,7 @@ class Driver:
 
     async def _request(self, target: ComponentId, payload: bytes, content_type: str) -> None:
         correlation_id = await self.system.request(INBOX, target, payload, timeout=1.0, content_type=content_type)
-        self.ledger.callbacks["owed"] += 1
-        if self.ledger.requests.pop(correlation_id, None) != "early":
-            self.ledger.requests[correlation_id] = INBOX
+        self.ledger.owes(correlation_id, INBOX)
 
     async def _publish(self, step: Step) -> None:
         topic = f"soak.t{step.target}"
@@ -270,9 +268,7 @@ class Driver:
 
     async def _on_callback(self, message: ComponentMessage) -> None:
         """Each once; it may be quicker than the return of `request`."""
-        correlation_id = message.metadata.correlation_id or ""
-        if self.ledger.requests.pop(correlation_id, None) is None:
-            self.ledger.requests[correlation_id] = "early"
+        self.ledger.called_back(message.metadata.correlation_id or "")
         self.ledger.callbacks["delivered"] += 1
         self.ledger.callbacks["ok"] += 1
 

@@ -60,8 +60,7 @@ class WatchedOutbox:
         """Note and pass on; an accepted request is owed a callback."""
         self._note(payload, [target], requester.component_id)
         correlation_id = await self.inner.request(requester, target, payload, timeout=timeout)
-        self.ledger.requests[correlation_id] = requester
-        self.ledger.callbacks["owed"] += 1
+        self.ledger.owes(correlation_id, requester)
         return correlation_id
 
     def cancel_request(self, requester: HostState, correlation_id: str) -> None:
@@ -138,8 +137,7 @@ class WatchedGuest:
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Each comes once, and to the instance that asked."""
-        correlation_id = message.metadata.correlation_id or ""
-        if self.ledger.requests.pop(correlation_id, None) is not self.state:
+        if self.ledger.called_back(message.metadata.correlation_id or "") is not self.state:
             self.ledger.violate(f"{self.state.component_id} got a callback that it is not owed: {message}")
         self.ledger.callbacks["delivered"] += 1
         try:

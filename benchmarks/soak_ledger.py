@@ -17,6 +17,9 @@ from airssys_wasm import ComponentId, ComponentMessage
 from airssys_wasm.core.observations import DeadLetter
 
 MOST_VIOLATIONS = 50
+MOST_EARLY = 10_000
+"""Far more requests than can be on their way back to who made them."""
+
 HANDLED = frozenset({"ok", "err"})
 
 GOES_WITH = {
@@ -65,6 +68,8 @@ class Ledger:
     callbacks: Counter[str] = attrs.field(factory=Counter)
     requests: dict[str, object] = attrs.field(factory=dict)
     """Requests without their callback, by correlation id: the instance that made them."""
+    _early: dict[str, None] = attrs.field(factory=dict)
+    """Callbacks that came, or were lost, before it was known here that they are owed: the last few."""
     violations: list[str] = attrs.field(factory=list)
     _positions: dict[tuple[object, ComponentId], list[int]] = attrs.field(factory=dict)
 
@@ -122,9 +127,26 @@ class Ledger:
         number = number_of(letter.message)
         if number is None:
             self.callbacks[f"lost: {letter.reason}"] += 1
-            self.requests.pop(letter.message.metadata.correlation_id or "", None)
+            self.called_back(letter.message.metadata.correlation_id or "")
         else:
             self.ended(number, letter.target, str(letter.reason))
+
+    def owes(self, correlation_id: str, requester: object) -> None:
+        """A request was accepted. It may have waited so long for room that its callback is over already."""
+        self.callbacks["owed"] += 1
+        if correlation_id in self._early:
+            del self._early[correlation_id]
+        else:
+            self.requests[correlation_id] = requester
+
+    def called_back(self, correlation_id: str) -> object:
+        """A callback has come or was lost; whose it was, None when that is not known yet or it was taken back."""
+        requester = self.requests.pop(correlation_id, None)
+        if requester is None:
+            self._early[correlation_id] = None
+            if len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
+        return requester
 
     def cut_off(self, number: int, targets: list[ComponentId]) -> None:
         """A broadcast was stopped half-way: those that nothing is heard of were perhaps never sent to."""

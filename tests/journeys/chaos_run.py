@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from airssys_wasm import ActorHandle, ActorState, RequestTimeout
 from airssys_wasm.testing.clock import settle
+from benchmarks.soak_states import states
 from tests.journeys.chaos import LEAVINGS, Chaos, Leaving, Step, plan
 from tests.journeys.chaos_alone import looped
 from tests.journeys.chaos_checks import check_the_end, odd
@@ -48,7 +49,7 @@ async def _run(chaos: Chaos, steps: Sequence[Step]) -> None:
     left = await chaos.until_over({living, *chaos.tasks})
     chaos.violations += [f"after leaving ({how}) has not ended: {chaos.tasks.get(task, 'leaving')}" for task in left]
     if left:
-        chaos.violations += [stuck for child in chaos.children for stuck in odd(child)]
+        chaos.violations += states(chaos.system)
     for task in left:
         task.cancel()
     if not left:
@@ -76,6 +77,7 @@ async def _calm(chaos: Chaos) -> None:
     """Whatever is under way ends once there is time for it, and what lives answers or refuses."""
     left = await chaos.until_over(set(chaos.tasks) - chaos.lasting)
     chaos.violations += [f"has not ended: {chaos.tasks[task]}" for task in left]
+    chaos.violations += states(chaos.system) if left else []
     await chaos.until_over(set())
     await chaos.clock.advance(30.0)  # goodbyes that nobody waits for
     chaos.resume()

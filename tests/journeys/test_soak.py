@@ -1,12 +1,25 @@
 """A short chaos soak: storms of messages and faults, and nothing is lost in silence."""
 
+import asyncio
 from itertools import islice
 
 import pytest
 
+from airssys_wasm import (
+    ActorSystem,
+    ComponentId,
+    ComponentMessage,
+    DeadLetter,
+    DeadLetterReason,
+    MessageMetadata,
+)
+from airssys_wasm.core.messages import CONTENT_TYPE_ERROR
+from airssys_wasm.testing.clock import settle
+from airssys_wasm.testing.guests import OBEDIENT
 from benchmarks.soak import run
-from benchmarks.soak_ledger import HANDLED
+from benchmarks.soak_ledger import HANDLED, Ledger
 from benchmarks.soak_plan import Plan
+from benchmarks.soak_states import states
 
 
 @pytest.mark.slow
@@ -23,6 +36,33 @@ def test_everything_sent_is_handled_or_a_dead_letter(seed: int) -> None:
     assert {"answer", "guest-error", "withdrawn"} <= report.outcomes.keys()
     assert report.callbacks["delivered"] > 0
     assert report.restarts > 0
+
+
+def test_a_callback_may_be_lost_before_its_request_is_known() -> None:
+    """The request waited so long for room that it had expired: nobody owes it anything any more."""
+    ledger, requester, me = Ledger(), object(), ComponentId("soak", "a0", "0")
+    ledger.sent(7, me, "lane")
+    stamp = MessageMetadata("early", me, 0, CONTENT_TYPE_ERROR)
+    ledger.dead_letter(DeadLetter(me, ComponentMessage(me, b"{}", stamp), DeadLetterReason.REQUESTER_GONE))
+    ledger.owes("early", requester)
+    ledger.owes("later", requester)
+    assert ({"later": requester}, 2) == (ledger.requests, ledger.callbacks["owed"])
+    assert requester is ledger.called_back("later")
+    assert ({}, []) == (ledger.requests, ledger.violations)
+
+
+async def test_what_keeps_a_component_from_ending_is_told(scripted_system: ActorSystem) -> None:
+    """Of those at rest nothing is."""
+    me = ComponentId("demo", "guest", "0")
+    guest = await scripted_system.load(me, OBEDIENT)
+    assert [] == list(states(scripted_system))
+    await guest.tell(b"wait")
+    unloading = asyncio.create_task(scripted_system.unload(guest))
+    await settle()
+    [state] = states(scripted_system)
+    assert f"{me} is stopping: actor: <ready=True order=stop busy>" in state
+    assert "0 for its start, 1 for its end" in state
+    unloading.cancel()
 
 
 def test_a_seed_reproduces_what_is_done() -> None:
