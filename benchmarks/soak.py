@@ -4,10 +4,21 @@
 
 Hundreds of actors get asks, tells, sends, requests, broadcasts and publications, among them traps, endless loops,
 memory bombs, failing host functions and storage, cancellations, restarts, upgrades, unloads, revoked grants and full
-mailboxes; some sleep whenever nobody needs them for a moment, some are asked for their health.
-At the end: every ask ended once; each message sent was handled, or is one dead letter; each request that was accepted
-had one callback, or its instance ended; the order of each sender was kept; the system's own counters agree; no task,
-thread, Store or file is left. The seed reproduces what is done, not how it interleaves.
+mailboxes; some sleep whenever nobody needs them for a moment, some are asked for their health, some are linked.
+Plugins get typed calls, and call host functions that answer, raise, block a thread, take too long, are cancelled.
+At the end: every ask and every call ended once; each message sent was handled, or is one dead letter; each request that
+was accepted had one callback, or its instance ended; the order of each sender was kept; the system's own counters
+agree with that and with its events, and these with what monitors of each component were told; no task, thread, Store or
+file is left. The seed reproduces what is done, not how it interleaves; `tests/journeys/chaos.py` does both, on scripted
+guests.
+
+| file | what is in it |
+|---|---|
+| soak_plan.py | what is done, as data |
+| soak_driver.py, soak_loads.py | who does it, and what there is to do it with |
+| soak_host.py | the engine with somebody in between who writes down and breaks things |
+| soak_ledger.py, soak_calls.py, soak_watch.py | what became of each message, of each call; what was told of it |
+| soak_states.py | what a component waits for, should it hang |
 """
 
 import argparse
@@ -28,12 +39,14 @@ import attrs
 from airssys_wasm import ActorSystem, DeadLetter, DeadLetterReason, SystemStatistics, WasmtimeEngine
 from airssys_wasm.system.events import Stream
 from airssys_wasm.testing.leaks import Snapshot, left_behind, resident_bytes
-from benchmarks.harness import GUESTS, show
+from benchmarks.harness import show
+from benchmarks.soak_calls import Kv
 from benchmarks.soak_driver import Driver
 from benchmarks.soak_host import WatchedHost
 from benchmarks.soak_ledger import HANDLED, Ledger
 from benchmarks.soak_plan import Plan
 from benchmarks.soak_states import states
+from benchmarks.soak_watch import Watch
 
 MOST_LETTERS = 1_000_000
 """That the reader of dead letters holds, far more than a burst of them."""
@@ -51,6 +64,9 @@ class Report:
     ends: Mapping[str, int] = attrs.field(factory=dict)
     outcomes: Mapping[str, int] = attrs.field(factory=dict)
     callbacks: Mapping[str, int] = attrs.field(factory=dict)
+    calls: Mapping[str, int] = attrs.field(factory=dict)
+    host_functions: Mapping[str, int] = attrs.field(factory=dict)
+    events: Mapping[str, int] = attrs.field(factory=dict)
     refused: Mapping[str, int] = attrs.field(factory=dict)
     crashes: int = 0
     restarts: int = 0
@@ -72,22 +88,26 @@ async def soak(plan: Plan, storage: Path, timeout: float) -> Report:
     report.violations, started = ledger.violations, time.perf_counter()
     engine = WasmtimeEngine()
     system = ActorSystem("soak", storage=storage, host=WatchedHost(engine, ledger), stop_timeout=20.0)
-    driver = Driver(system, plan, ledger)
+    driver = Driver(system, plan, ledger, Watch(violations=ledger.violations, system=system))
     letters = system._observatory.dead_letters.open(MOST_LETTERS)
     alarm = asyncio.get_running_loop().call_later(timeout, _show_hang, system)
     try:
         async with asyncio.timeout(timeout), system:
-            await driver.start(*[(GUESTS / f"{name}.wasm").read_bytes() for name in ("hostile", "counter")])
-            await driver.run(lambda: _progress(report, ledger, letters))
+            await driver.start()
+            await driver.run(lambda: _progress(report, driver, letters))
     except TimeoutError:
         ledger.violate(f"it hangs: {len(ledger.open)} messages are open, {list(ledger.open.items())[:5]}")
     alarm.cancel()
     await engine.aclose()
+    await _threads_return(ledger.calls.kv, engine)
     _read(ledger, letters)
+    driver.watch.read()
     report.seconds = time.perf_counter() - started
     _check_messages(ledger)
     _check_counters(ledger, driver, system.statistics())
     _check_callbacks(ledger, system._parts().router.requests.dropped)
+    ledger.calls.check()
+    driver.watch.check(driver.loads.all)
     if engine.live_stores or engine.abandoned_threads:
         ledger.violate(f"left: {engine.live_stores} Stores, {engine.abandoned_threads} abandoned threads")
     await asyncio.sleep(0)
@@ -104,12 +124,21 @@ def _show_hang(system: ActorSystem) -> None:
         show(state)
 
 
-def _progress(report: Report, ledger: Ledger, letters: Stream[DeadLetter]) -> None:
-    """Read what has died, and note the memory at each quarter of the way."""
+def _progress(report: Report, driver: Driver, letters: Stream[DeadLetter]) -> None:
+    """Read what has happened and died, and note the memory at each quarter of the way."""
+    ledger = driver.ledger
+    driver.watch.read()
     _read(ledger, letters)
     if ledger.sent_count * QUARTERS >= report.plan.messages * (len(report.resident_mib) + 1):
         gc.collect()
         report.resident_mib.append(round(resident_bytes() / 2**20, 1))
+
+
+async def _threads_return(kv: Kv, engine: WasmtimeEngine) -> None:
+    """Host functions that blocked a thread for longer than their calls were let."""
+    for _ in range(100):
+        if kv.under_way or engine.abandoned_threads:
+            await asyncio.sleep(0.05)
 
 
 def _read(ledger: Ledger, letters: Stream[DeadLetter]) -> None:
@@ -133,12 +162,15 @@ def _check_messages(ledger: Ledger) -> None:
 
 def _check_counters(ledger: Ledger, driver: Driver, statistics: SystemStatistics) -> None:
     """The system's own statistics say the same."""
-    callbacks, loads = ledger.callbacks, [handle.statistics() for handle in driver.loads]
+    callbacks, loads = ledger.callbacks, [handle.statistics() for handle in driver.loads.all]
     lost = sum(count for name, count in callbacks.items() if name.startswith("lost: "))
+    calls = ledger.calls
     expected = {
-        "handled": ledger.ends["ok"] + callbacks["ok"],
-        "guest_errors": ledger.ends["err"] + callbacks["err"] + callbacks["shutdown-err"],
-        "dead letters": sum(count for end, count in ledger.ends.items() if end not in HANDLED) + lost,
+        "handled": ledger.ends["ok"] + callbacks["ok"] + calls.ends["ok"],
+        "guest_errors": ledger.ends["err"] + callbacks["err"] + callbacks["shutdown-err"] + calls.ends["err"],
+        "dead letters": sum(count for end, count in ledger.ends.items() if end not in HANDLED)
+        + lost
+        + calls.letters.total(),
         "dropped letters": 0,
     }
     actual = {
@@ -150,7 +182,7 @@ def _check_counters(ledger: Ledger, driver: Driver, statistics: SystemStatistics
     if expected != actual:
         ledger.violate(f"the system counts {actual}, the ledger {expected}")
     for reason in DeadLetterReason:
-        noted = ledger.ends[str(reason)] + callbacks[f"lost: {reason}"]
+        noted = ledger.ends[str(reason)] + callbacks[f"lost: {reason}"] + calls.letters[str(reason)]
         if noted != statistics.dead_letters[reason]:
             ledger.violate(f"{reason}: the system counts {statistics.dead_letters[reason]}, the ledger {noted}")
 
@@ -165,13 +197,16 @@ def _check_callbacks(ledger: Ledger, dropped: int) -> None:
 
 
 def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:
-    loads = [handle.statistics() for handle in driver.loads]
+    loads = [handle.statistics() for handle in driver.loads.all]
     return attrs.evolve(
         report,
         sent=ledger.sent_count,
         ends=dict(ledger.ends.most_common()),
         outcomes=dict(ledger.outcomes.most_common()),
         callbacks=dict(ledger.callbacks.most_common()),
+        calls=dict(ledger.calls.outcomes.most_common()),
+        host_functions=dict(ledger.calls.kv.counts.most_common()),
+        events={str(kind): count for kind, count in driver.watch.events.most_common()},
         refused=driver.trouble,
         crashes=sum(load.crashes for load in loads),
         restarts=sum(load.restarts for load in loads),
@@ -216,7 +251,7 @@ def main() -> int:
     report = run(Plan(options.seed, options.messages, options.actors, options.workers), options.timeout)
     faulthandler.cancel_dump_traceback_later()
     for name, value in attrs.asdict(report, recurse=False).items():
-        show(f"{name:>13}: {value}" if name != "violations" else "")
+        show(f"{name:>14}: {value}" if name != "violations" else "")
     show("\n".join(report.violations) or "everything balances")
     return bool(report.violations)
 

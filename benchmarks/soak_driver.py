@@ -12,34 +12,30 @@ from airssys_wasm import (
     ActorState,
     ActorStopped,
     ActorSystem,
-    Capabilities,
     CapabilityDenied,
-    ComponentCrashed,
     ComponentId,
     ComponentMessage,
     GuestError,
-    HealthCheck,
     InstantiationFailed,
-    Limits,
+    LinkBroken,
     MailboxFull,
     PayloadTooLarge,
-    RequestTimeout,
     TargetNotFound,
     UpgradeFailed,
 )
-from airssys_wasm.core.limits import MIB
-from airssys_wasm.runtime.compiled import CompiledComponent
-from benchmarks.soak_ledger import Ledger, number_of
-from benchmarks.soak_plan import TOPICS, Action, Plan, Step
+from benchmarks.soak_ledger import Ledger, number_of, outcome_of
+from benchmarks.soak_loads import EVERYTHING, Loads, is_counter
+from benchmarks.soak_plan import Action, Plan, Step
+from benchmarks.soak_watch import Watch
 
 IN_FLIGHT = 24
 """Steps of one worker that may be under way at the same time."""
 
 MEDIC_SECONDS = 0.05
-IDLE = 0.02
-"""Seconds after which some components sleep, and others are asked for their health."""
+LINKED_OF_EVERY = 10
+"""Of so many actors the first two are linked now and then."""
+
 SINK, INBOX = ComponentId("host", "soak", "sink"), ComponentId("host", "soak", "inbox")
-EVERYTHING = Capabilities(send=("*",), storage=("read", "write"))
 REFUSALS = (
     ActorStopped,
     MailboxFull,
@@ -48,19 +44,8 @@ REFUSALS = (
     PayloadTooLarge,
     InstantiationFailed,
     UpgradeFailed,
+    LinkBroken,
 )
-RESTARTS = ("transient", "permanent", "temporary", "transient")
-CAPACITIES = (4, 16, 64, 1024)
-EXECUTIONS = ("auto", "auto", "thread", "loop")
-OUTCOMES = {
-    GuestError: "guest-error",
-    ComponentCrashed: "crashed",
-    ActorStopped: "stopped",
-    PayloadTooLarge: "too-large",
-    MailboxFull: "full",
-}
-MAILBOXES = ("wait", "wait", "wait", "reject", "drop-oldest", "drop-newest")
-"""But for latest-by-key, which gives up the order between keys."""
 
 
 @attrs.define(eq=False)
@@ -81,21 +66,23 @@ class Driver:
     system: ActorSystem
     plan: Plan
     ledger: Ledger
-    sources: tuple[CompiledComponent, ...] = ()
+    watch: Watch
+    loads: Loads = attrs.field(init=False)
     slots: list[Slot] = attrs.field(factory=list)
-    loads: list[ActorHandle] = attrs.field(factory=list)
-    """Every load there ever was, for its statistics."""
     trouble: dict[str, int] = attrs.field(factory=dict)
     done: bool = False
 
-    async def start(self, *binaries: bytes) -> None:
-        """Serve the host's two addresses, load all actors."""
-        self.sources = tuple([await self.system.compile(binary) for binary in binaries])
-        self.loads.append(await self.system.serve(SINK, self._sink))
-        self.loads.append(await self.system.serve(INBOX, self._sink, on_callback=self._on_callback))
-        for index in range(self.plan.actors):
-            id_ = ComponentId("soak", f"a{index}", "0")
-            self.slots.append(Slot(index, id_, await self._load(index, id_)))
+    def __attrs_post_init__(self) -> None:
+        self.loads = Loads(self.system, self.plan, self.ledger, self.watch)
+
+    async def start(self) -> None:
+        """Serve the host's two addresses, load all actors and plugins."""
+        await self.loads.compile()
+        served = [(SINK, None), (INBOX, self._on_callback)]
+        for id_, on_callback in served:
+            self.loads.all.append(await self.system.serve(id_, self._sink, on_callback=on_callback))
+        for index in range(self.plan.actors + self.plan.plugins):
+            self.slots.append(Slot(index, self.loads.id_of(index), await self.loads.load(index)))
 
     async def run(self, on_progress: Callable[[], None]) -> None:
         """Carry out the whole plan."""
@@ -125,22 +112,38 @@ class Driver:
                 await self._ask(step, slot, step.number, lane)
             case Action.BURST:
                 await self._burst(step, slot, lane)
+            case Action.PUBLISH:
+                await self._publish(step)
+            case Action.CALL:
+                await self._call(step, slot)
+            case _ if step.count:
+                await self._send(step, slot, step.number, lane)
+            case _:
+                await self._tolerate(self._change(step, slot))
+
+    async def _change(self, step: Step, slot: Slot) -> None:
+        """A step of a component's life."""
+        match step.action:
             case Action.RESTART:
-                await self._tolerate(slot.handle.restart())
+                await slot.handle.restart()
             case Action.RELOAD:
                 await self._reload(slot, drain=step.flag)
             case Action.UPGRADE:
-                source = self.sources[self._is_counter(slot.index)]
-                await self._tolerate(self.system.upgrade(slot.handle, source, probation=step.timeout or 0.0))
+                source = self.loads.source_of(slot.index)
+                await self.system.upgrade(slot.handle, source, probation=step.timeout or 0.0)
             case Action.REVOKE:
-                self.system.revoke(slot.id)
-                await asyncio.sleep(0.01)
-                if self.system.get(slot.id) is not None:
-                    self.system.grant(slot.id, EVERYTHING)
-            case Action.PUBLISH:
-                await self._publish(step)
+                await self._revoke(slot)
+            case Action.LINK:
+                self._link(step)
             case _:
-                await self._send(step, slot, step.number, lane)
+                async with self.system.linked(slot.id):
+                    await asyncio.sleep(step.timeout or 0.0)
+
+    async def _revoke(self, slot: Slot) -> None:
+        self.system.revoke(slot.id)
+        await asyncio.sleep(0.01)
+        if self.system.get(slot.id) is not None:
+            self.system.grant(slot.id, EVERYTHING)
 
     async def _ask(self, step: Step, slot: Slot, number: int, lane: object) -> None:
         handle, ledger, id_ = slot.handle, self.ledger, slot.id
@@ -153,11 +156,30 @@ class Driver:
         except asyncio.CancelledError:
             ledger.ask_ended(number, id_, "cancelled")
         except Exception as exc:  # noqa: BLE001 - the ledger has a name for each that may come
-            ledger.ask_ended(number, id_, self._outcome(exc))
+            ledger.ask_ended(number, id_, outcome_of(exc))
         else:
             ledger.ask_ended(number, id_, "answer")
-            if step.echo not in {None, answer} and not self._is_counter(slot.index):
+            if step.echo not in {None, answer} and not is_counter(slot.index):
                 ledger.violate(f"{step} was answered {answer!r}")
+
+    async def _call(self, step: Step, slot: Slot) -> None:
+        calls = self.ledger.calls
+        try:
+            await calls.make(step, slot.handle)
+        except asyncio.CancelledError:
+            calls.ended(step.number, "cancelled")
+        except Exception as exc:  # noqa: BLE001 - as for an ask
+            calls.ended(step.number, outcome_of(exc))
+
+    def _link(self, step: Step) -> None:
+        """Neighbours by twos, so that not all are linked to all in the end."""
+        one = step.target - step.target % LINKED_OF_EVERY
+        first, second = self.slots[one].id, self.slots[one + 1].id
+        if step.flag:
+            self.system.unlink(first, second)
+        else:
+            self.watch.link(first, second)
+            self.system.link(first, second)
 
     async def _burst(self, step: Step, slot: Slot, lane: object) -> None:
         """Many at the same time to one mailbox."""
@@ -204,37 +226,9 @@ class Driver:
         async with slot.lock:
             await self.system.unload(slot.handle, drain=drain)
             try:
-                slot.handle = await self._load(slot.index, slot.id)
+                slot.handle = await self.loads.load(slot.index)
             except InstantiationFailed as exc:  # a start has its deadline too; the medic tries again
                 self._count(exc)
-
-    async def _load(self, index: int, id_: ComponentId) -> ActorHandle:
-        limits = Limits(
-            max_memory_bytes=4 * MIB,
-            max_execution_time=0.5,
-            max_payload_bytes=8192,
-            mailbox_capacity=CAPACITIES[index % len(CAPACITIES)],
-            mailbox_bytes=65_536,
-            max_pending_requests=16,
-            send_wait=0.1,
-            storage_bytes=64,
-            max_fuel=100_000_000 if index % 7 == 0 else None,
-        )
-        source = self.sources[self._is_counter(index)]
-        handle = await self.system.load(
-            id_,
-            source,
-            capabilities=EVERYTHING,
-            limits=limits,
-            restart=RESTARTS[index % len(RESTARTS)],
-            execution=EXECUTIONS[index % 5 % len(EXECUTIONS)],
-            passivate_after=IDLE if index % 3 == 0 else None,
-            health=HealthCheck(interval=IDLE) if index % 4 == 0 else None,
-            mailbox=MAILBOXES[index % 11 % len(MAILBOXES)],
-        )
-        self.loads.append(handle)
-        await self.system.subscribe(f"soak.t{index % TOPICS}", id_)
-        return handle
 
     async def _medic(self) -> None:
         """Revive the failed, load the gone anew."""
@@ -284,12 +278,3 @@ class Driver:
     def _count(self, exc: BaseException) -> None:
         name = type(exc).__name__
         self.trouble[name] = self.trouble.get(name, 0) + 1
-
-    def _outcome(self, exc: Exception) -> str:
-        if isinstance(exc, RequestTimeout):
-            return exc.outcome
-        return OUTCOMES.get(type(exc), f"unexpected {type(exc).__name__}")
-
-    @staticmethod
-    def _is_counter(index: int) -> bool:
-        return index % 10 == 9

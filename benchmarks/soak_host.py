@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 import attrs
 
 from airssys_wasm import ComponentConfig, ComponentId, ComponentMessage, ComponentReport, GuestError, Limits
-from airssys_wasm.core.calls import Given, Invocation
+from airssys_wasm.core.calls import CallRefused, Err, Given, Invocation
 from airssys_wasm.core.observations import Compilation
 from airssys_wasm.core.ports import (
     ComponentInfo,
@@ -132,8 +132,16 @@ class WatchedGuest:
         return answer
 
     async def call(self, invocation: Invocation) -> Any:
-        """As the guest's."""
-        return await self.inner.call(invocation)
+        """Note, have it called, note."""
+        calls = self.ledger.calls
+        number = calls.delivered(invocation)
+        try:
+            answer = await self.inner.call(invocation)
+        except CallRefused:
+            calls.answered(number, "refused")
+            raise
+        calls.answered(number, "err" if isinstance(answer, Err) else "ok")
+        return answer
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Each comes once, and to the instance that asked."""

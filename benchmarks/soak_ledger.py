@@ -13,8 +13,21 @@ from typing import final
 
 import attrs
 
-from airssys_wasm import ComponentId, ComponentMessage
+from airssys_wasm import (
+    ActorStopped,
+    CallRefused,
+    ComponentCrashed,
+    ComponentId,
+    ComponentMessage,
+    GuestError,
+    MailboxFull,
+    PayloadTooLarge,
+    RequestTimeout,
+)
+from airssys_wasm.core.exits import ExitKind
+from airssys_wasm.core.messages import CONTENT_TYPE_CALL
 from airssys_wasm.core.observations import DeadLetter
+from benchmarks.soak_calls import Calls
 
 MOST_VIOLATIONS = 50
 MOST_EARLY = 10_000
@@ -27,6 +40,7 @@ GOES_WITH = {
     "guest-error": {"err"},
     "crashed": {"crashed"},
     "stopped": {"actor-stopped", "interrupted"},
+    "linked": {"actor-stopped", "crashed"},
     "withdrawn": {"expired"},
     "full": {"mailbox-full", "dropped-oldest", "dropped-newest"},
     "running": {"ok", "err", "crashed", "interrupted", "actor-stopped"},
@@ -38,6 +52,15 @@ GOES_WITH = {
     },
 }
 """What may have become of the message of an ask that ended so."""
+
+OUTCOMES = {
+    GuestError: "guest-error",
+    CallRefused: "refused",
+    ComponentCrashed: "crashed",
+    ActorStopped: "stopped",
+    PayloadTooLarge: "too-large",
+    MailboxFull: "full",
+}
 
 Key = tuple[int, ComponentId]
 
@@ -71,7 +94,11 @@ class Ledger:
     _early: dict[str, None] = attrs.field(factory=dict)
     """Callbacks that came, or were lost, before it was known here that they are owed: the last few."""
     violations: list[str] = attrs.field(factory=list)
+    calls: Calls = attrs.field(init=False)
     _positions: dict[tuple[object, ComponentId], list[int]] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.calls = Calls(self.violations)
 
     def sent(self, number: int, target: ComponentId, lane: object, *, asked: bool = False) -> None:
         """A message is on its way; within a lane messages to one target have to arrive in this order, None: in any."""
@@ -123,7 +150,10 @@ class Ledger:
         self._close((number, target), entry)
 
     def dead_letter(self, letter: DeadLetter) -> None:
-        """A message, or a callback, was lost and counted."""
+        """A message, a callback or a call was lost and counted."""
+        if (letter.message.metadata.content_type or "").startswith(CONTENT_TYPE_CALL):
+            self.calls.lost(letter)
+            return
         number = number_of(letter.message)
         if number is None:
             self.callbacks[f"lost: {letter.reason}"] += 1
@@ -182,3 +212,12 @@ def number_of(message: ComponentMessage) -> int | None:
     if metadata.correlation_id is not None and not payload[:1].isalpha():
         return None
     return int(payload.rpartition(b"#")[2])
+
+
+def outcome_of(exc: Exception) -> str:
+    """What an ask or a call ended as that raised this."""
+    if isinstance(exc, RequestTimeout):
+        return exc.outcome
+    if isinstance(exc, ActorStopped) and exc.reason is not None and exc.reason.kind is ExitKind.LINKED:
+        return "linked"
+    return next((name for kind, name in OUTCOMES.items() if isinstance(exc, kind)), f"unexpected {type(exc).__name__}")

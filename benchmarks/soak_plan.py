@@ -32,6 +32,9 @@ class Action(StrEnum):
     RELOAD = "reload"
     REVOKE = "revoke"
     UPGRADE = "upgrade"
+    CALL = "call"
+    LINK = "link"
+    STAND = "stand"
 
 
 _ACTIONS = {
@@ -47,6 +50,9 @@ _ACTIONS = {
     Action.RELOAD: 3,
     Action.REVOKE: 1,
     Action.UPGRADE: 4,
+    Action.CALL: 90,
+    Action.LINK: 5,
+    Action.STAND: 3,
 }
 
 _HARMLESS = ("echo", "none", "empty", "err timeout busy", "count", "spin 2000", "storage-list", "storage-usage", "list")
@@ -67,6 +73,28 @@ _HANGING = ("loop", "sleep-loop 5", "sleep 5000", "sleep 5000", "memory-bomb rep
 _INNER = ("echo", "none", "err timeout inner")
 """What one guest has another do: the answer to it never begins with a letter, which tells a callback from a request."""
 
+_CALLS = {
+    "greet quick": 300,
+    "greet misfit": 15,
+    "great quick": 10,
+    "look-up quick": 200,
+    "look-up missing": 80,
+    "look-up bug": 4,
+    "look-up own": 4,
+    "look-up late": 4,
+    "wait quick": 100,
+    "wait bug": 3,
+    "wait late": 3,
+    "remember quick": 50,
+    "remember bug": 3,
+    "find quick": 40,
+    "find missing": 10,
+    "find late": 2,
+    "spin quick": 2,
+    "crash quick": 3,
+}
+"""A function of the plugin, and what the host function behind it does."""
+
 _NESTED = {"send": 40, "request": 30, "request-cancel": 5, "broadcast": 15, "relay": 9, "fault": 1}
 
 
@@ -74,7 +102,7 @@ _NESTED = {"send": 40, "request": 30, "request-cancel": 5, "broadcast": 15, "rel
 class Step:
     """One step of one worker; `number` is of its first message, `count` how many of its own it sends.
 
-    `timeout` of an upgrade is its probation.
+    `timeout` of an upgrade is its probation, of a stand how long it lasts.
     """
 
     action: Action
@@ -86,7 +114,7 @@ class Step:
     cancel_after: float | None = None
     interrupt: bool = False
     flag: bool = False
-    """Of a reload: whether it drains. Of a burst: whether it asks."""
+    """Of a reload: whether it drains. Of a burst: whether it asks. Of a link: whether it is taken back."""
 
     @property
     def echo(self) -> bytes | None:
@@ -104,6 +132,11 @@ class Plan:
     messages: int
     actors: int
     workers: int
+
+    @property
+    def plugins(self) -> int:
+        """Components with functions of their own, beside the actors; their indices come after those."""
+        return max(2, self.actors // 10)
 
     def steps(self, worker: int) -> Iterator[Step]:
         """The steps of one worker, until its share of the messages is sent."""
@@ -130,13 +163,8 @@ class Plan:
         target = dice.randrange(self.actors)
         step = Step(action, number, target, self._payload(dice, number, target, 1))
         match action:
-            case Action.ASK:
-                return attrs.evolve(
-                    step,
-                    timeout=dice.choices([5.0, 1.0, 0.05, 0.005, 0.0, None], [50, 20, 15, 10, 3, 2])[0],
-                    cancel_after=dice.choices([None, 0.0, dice.random() / 100], [94, 2, 4])[0],
-                    interrupt=dice.random() < 0.3,
-                )
+            case Action.ASK | Action.CALL:
+                return _asked(dice, step if action is Action.ASK else self._called(dice, step))
             case Action.TELL | Action.SEND | Action.SEND_AS | Action.REQUEST:
                 return attrs.evolve(step, cancel_after=dice.choices([None, dice.random() / 100], [95, 5])[0])
             case Action.BURST:
@@ -144,12 +172,23 @@ class Plan:
                 return attrs.evolve(step, payload=payload, count=dice.randrange(2, 60), flag=dice.random() < 0.5)
             case Action.PUBLISH:
                 return attrs.evolve(step, target=dice.randrange(TOPICS), payload=b"echo published")
-            case Action.RESTART | Action.RELOAD | Action.REVOKE | Action.UPGRADE:
-                step = attrs.evolve(step, count=0, flag=dice.random() < 0.5, timeout=dice.choice([0.0, 0.05, 0.5]))
-                late = action is Action.UPGRADE and dice.random() < 0.3
-                return attrs.evolve(step, cancel_after=dice.random() / 100) if late else step
-            case _:
+            case Action.TELL_NOWAIT:
                 return step
+            case _:
+                return self._of_life(dice, step)
+
+    def _called(self, dice: random.Random, step: Step) -> Step:
+        payload = dice.choices([*_CALLS], [*_CALLS.values()])[0].encode()
+        return attrs.evolve(step, target=self.actors + dice.randrange(self.plugins), payload=payload)
+
+    def _of_life(self, dice: random.Random, step: Step) -> Step:
+        """One that sends nothing."""
+        timeout, flag = dice.choice([0.0, 0.05, 0.5]), dice.random() < 0.5
+        step = attrs.evolve(step, count=0, flag=flag, timeout=timeout)
+        if step.action in {Action.RESTART, Action.RELOAD, Action.UPGRADE}:
+            step = attrs.evolve(step, target=dice.randrange(self.actors + self.plugins))
+        late = step.action is Action.UPGRADE and dice.random() < 0.3
+        return attrs.evolve(step, cancel_after=dice.random() / 100) if late else step
 
     def _payload(self, dice: random.Random, number: int, target: int, count: int) -> bytes:
         """A command for the hostile guest."""
@@ -194,3 +233,13 @@ class Plan:
 
     def _near(self, dice: random.Random, target: int) -> str:
         return self.target_of((target + dice.randrange(1, NEIGHBOURS + 1)) % self.actors)
+
+
+def _asked(dice: random.Random, step: Step) -> Step:
+    """With what an ask and a call have in common."""
+    return attrs.evolve(
+        step,
+        timeout=dice.choices([5.0, 1.0, 0.05, 0.005, 0.0, None], [50, 20, 15, 10, 3, 2])[0],
+        cancel_after=dice.choices([None, 0.0, dice.random() / 100], [94, 2, 4])[0],
+        interrupt=dice.random() < 0.3,
+    )

@@ -46,6 +46,8 @@ async def _awaited(awaitable: Awaitable[Any], name: str) -> Any:
     finally:
         if not task.done():
             await _leave(task, name)
+        elif not task.cancelled():
+            task.exception()  # raised in the turn in which the call was cancelled: nobody else looks at it
         del task  # what it raised leads back here: no cycle, so that the guest goes without a garbage collection
 
 

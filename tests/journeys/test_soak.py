@@ -13,10 +13,12 @@ from airssys_wasm import (
     DeadLetterReason,
     MessageMetadata,
 )
+from airssys_wasm.core.calls import Invocation
 from airssys_wasm.core.messages import CONTENT_TYPE_ERROR
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import OBEDIENT
 from benchmarks.soak import run
+from benchmarks.soak_calls import API, Call, Calls
 from benchmarks.soak_ledger import HANDLED, Ledger
 from benchmarks.soak_plan import Plan
 from benchmarks.soak_states import states
@@ -26,7 +28,7 @@ from benchmarks.soak_states import states
 @pytest.mark.timeout(240)  # a few seconds on a machine of one's own
 @pytest.mark.parametrize("seed", [1, 2])
 def test_everything_sent_is_handled_or_a_dead_letter(seed: int) -> None:
-    """Every ask ended once, every sender's order was kept, the system's counters agree, and nothing is left."""
+    """Every ask and call ended once, senders' order was kept, counters and events agree, and nothing is left."""
     report = run(Plan(seed, messages=2000, actors=40, workers=4), timeout=120)
     assert [] == report.violations
     assert report.sent >= 2000
@@ -34,6 +36,9 @@ def test_everything_sent_is_handled_or_a_dead_letter(seed: int) -> None:
     assert sum(report.outcomes.values()) > 500
     assert {*HANDLED, "crashed", "withdrawn", "mailbox-full", "actor-stopped", "target-not-found"} <= report.ends.keys()
     assert {"answer", "guest-error", "withdrawn"} <= report.outcomes.keys()
+    assert {"answer", "guest-error"} <= report.calls.keys()
+    assert {"begun", "answered", "raised"} <= report.host_functions.keys()
+    assert {"started", "crashed", "passivated", "revived", "stopped"} <= report.events.keys()
     assert report.callbacks["delivered"] > 0
     assert report.restarts > 0
 
@@ -49,6 +54,28 @@ def test_a_callback_may_be_lost_before_its_request_is_known() -> None:
     assert ({"later": requester}, 2) == (ledger.requests, ledger.callbacks["owed"])
     assert requester is ledger.called_back("later")
     assert ({}, []) == (ledger.requests, ledger.violations)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "found"),
+    [
+        ("ok", "answer", []),
+        ("ok", "withdrawn", ["call 7 ended as withdrawn and is ok"]),
+        ("waiting", "answer", ["call 7 ended as answer and is waiting"]),
+        ("err", "answer", ["call 7 ended as answer and is err"]),
+        ("delivered", "running", []),
+    ],
+)
+def test_a_call_ends_as_far_as_it_came(state: str, outcome: str, found: list[str]) -> None:
+    """The ledger of calls sees what its caller was told, and what its guest was."""
+    calls, invocation = Calls([]), Invocation(API, "greet", ("7",), {})
+    calls.open[7], calls.begun = Call(nameless=False), 1
+    if state != "waiting":
+        assert 7 == calls.delivered(invocation)
+    if state in {"ok", "err"}:
+        calls.answered(7, state)
+    calls.ended(7, outcome)
+    assert found == calls.violations
 
 
 async def test_what_keeps_a_component_from_ending_is_told(scripted_system: ActorSystem) -> None:
