@@ -37,7 +37,7 @@ CALL_GOES_WITH = {
     "guest-error": {"err"},
     "refused": {"refused"},
     "crashed": {DELIVERED},
-    "interrupted": {DELIVERED},
+    "interrupted": {DELIVERED, "refused"},
     "running": {DELIVERED, "ok", "err"},
     "withdrawn": {WAITING},
     "full": {WAITING},
@@ -46,6 +46,9 @@ CALL_GOES_WITH = {
     "cancelled": {WAITING, DELIVERED, "ok", "err", "refused"},
 }
 """How far a call may have come that ended so."""
+
+GO_ON = {"running", "cancelled", "interrupted"}
+"""After these something may still come of a call: nobody waits for it any more."""
 
 
 class NotFoundError(Exception):
@@ -186,7 +189,7 @@ class Calls:
         call.outcome = outcome
         if not call.nameless and call.state not in CALL_GOES_WITH[outcome]:
             self.violations.append(f"call {number} ended as {outcome} and is {call.state}")
-        if outcome not in {"running", "cancelled"}:
+        if outcome not in GO_ON:
             del self.open[number]
 
     def delivered(self, invocation: Invocation) -> int | None:
@@ -205,7 +208,8 @@ class Calls:
         """A guest has answered a call; or it never ran, since the call does not fit."""
         self.ends[end] += end != "refused"
         call = None if number is None else self.open.get(number)
-        if number is None or call is None or call.state != DELIVERED:
+        too_late = call is not None and call.outcome == "interrupted" and end != "refused"
+        if number is None or call is None or call.state != DELIVERED or too_late:
             self.violations.append(f"call {number} was answered {end}, and is {call}")
         else:
             call.state = end

@@ -56,6 +56,7 @@ class Slot:
     id: ComponentId
     handle: ActorHandle
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    in_cure: bool = False
 
 
 @final
@@ -231,14 +232,23 @@ class Driver:
                 self._count(exc)
 
     async def _medic(self) -> None:
-        """Revive the failed, load the gone anew."""
-        while not self.done:
-            await asyncio.sleep(MEDIC_SECONDS)
-            for slot in self.slots:
-                if slot.handle.state is ActorState.FAILED:
-                    await self._tolerate(slot.handle.restart())
-                elif slot.handle.state is ActorState.STOPPED and not slot.lock.locked():
-                    await self._reload(slot, drain=False)
+        """Revive the failed, load the gone anew; none waits for another one's cure."""
+        async with asyncio.TaskGroup() as group:
+            while not self.done:
+                await asyncio.sleep(MEDIC_SECONDS)
+                for slot in self.slots:
+                    if slot.handle.state in {ActorState.FAILED, ActorState.STOPPED} and not slot.in_cure:
+                        slot.in_cure = True
+                        group.create_task(self._cure(slot))
+
+    async def _cure(self, slot: Slot) -> None:
+        try:
+            if slot.handle.state is ActorState.FAILED:
+                await self._tolerate(slot.handle.restart())
+            elif not slot.lock.locked():
+                await self._reload(slot, drain=False)
+        finally:
+            slot.in_cure = False
 
     async def _progress(self, on_progress: Callable[[], None]) -> None:
         while not self.done:
