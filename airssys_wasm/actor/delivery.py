@@ -256,6 +256,9 @@ class Delivery:
 
     def _check_size(self, child: Child, envelope: Envelope) -> None:
         size, most = envelope.size, child.spec.limits.max_payload_bytes
+        policy = child.spec.mailbox
+        if policy.key is not None and envelope.invocation is None:
+            most = policy.most_payload_bytes(most)
         if size > most:
             raise PayloadTooLarge(child.id, size, most, envelope.message)
 

@@ -1,5 +1,6 @@
 """Interfaces of a component as Python objects: `await plugin["my:app/api"].greet("Ada")`."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
@@ -31,6 +32,8 @@ class Caller:
     async def __call__(self, interface: str, function: str, /, *arguments: Any, **keywords: Any) -> Any:
         """Call a function and wait for the answer; see `ActorHandle.call`."""
         invocation = Invocation(interface, function, arguments, keywords, self)
+        while not invocation.weigh():  # noqa: ASYNC110 - nobody else does it
+            await asyncio.sleep(0)
         answer = await self.outbox.call(self.child, invocation, self.timeout, interrupt=self.interrupt)
         return unwrap(answer) if self.raise_err else answer
 

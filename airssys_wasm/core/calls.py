@@ -18,7 +18,7 @@ import attrs
 from airssys_wasm.core.errors import AirssysError, ConfigError, GuestError, InstantiationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 MAX_SHOWN_CHARS: Final = 200
@@ -121,6 +121,13 @@ class Some:
     value: Any = None
 
 
+_WEIGHED_AT_ONCE: Final = 500
+"""Items that are counted in half a millisecond, with a record's fields."""
+
+_DEEPEST: Final = 200
+"""Lists in lists that are looked into; no WIT type has so many, but a list may be in itself."""
+
+
 @final
 @attrs.define(eq=False, repr=False)
 class Invocation:
@@ -134,51 +141,60 @@ class Invocation:
     arguments: "tuple[Any, ...]"
     keywords: "Mapping[str, Any]"
     caller: "Callable[..., Any] | None" = None
-    size: int = attrs.field(init=False)
-    """About how large the arguments are; see `weight`."""
+    _size: int = attrs.field(default=0, init=False)
+    _left: "list[Iterator[Any]]" = attrs.field(init=False)
+    """What has not been counted, the innermost last."""
 
     def __attrs_post_init__(self) -> None:
-        size = 0
-        for argument in self.arguments:
-            size += weight(argument)
-        self.size = size
-        if self.keywords:
-            self.size += sum(map(weight, self.keywords.values()))
+        self._left = [iter(self.keywords.values())] if self.keywords else []
+        self._left.append(iter(self.arguments))
 
-    def takes_long(self, most: int) -> bool:
-        """Whether copying the arguments takes as long as copying that many bytes one by one; text goes as a block."""
-        return self.size > most and effort((*self.arguments, *self.keywords.values())) > most
+    @property
+    def size(self) -> int:
+        """About how large the arguments are: bytes of the text and bytes, and one for each item; counted once."""
+        while self._left:
+            self.weigh()
+        return self._size
+
+    def weigh(self) -> bool:
+        """Count for half a millisecond at the most; whether all has been counted.
+
+        Only a call with very many items takes longer, and whoever asks for its `size` right away.
+        """
+        left, most = self._left, _WEIGHED_AT_ONCE
+        while left and most > 0:
+            for value in left[-1]:
+                most -= 1
+                kind = type(value)
+                if kind is str or isinstance(value, _BLOCKS):  # the first for speed: most are
+                    self._size += len(value)
+                elif kind in _WEIGHTLESS:
+                    pass
+                elif (inside := _inside(value)) and len(left) < _DEEPEST:
+                    left.append(iter(inside))
+                    self._size += len(inside)
+                    break
+                if most <= 0:
+                    break
+            else:
+                left.pop()
+        return not left
 
 
 _BLOCKS: Final = (str, bytes, bytearray, memoryview)
+_WEIGHTLESS: Final = {int, float, bool, type(None)}
 
 
-def weight(value: Any) -> int:
-    """About how large a value is: bytes of the text and bytes in it, and one for each item; other things nothing."""
-    if type(value) is str or isinstance(value, _BLOCKS):  # the first for speed: most are
-        return len(value)
+def _inside(value: Any) -> "Sequence[Any]":
+    """The values inside a value."""
     if isinstance(value, list | tuple):
-        return sum(map(weight, value), len(value))
+        return value
     if isinstance(value, dict):
-        return sum(map(weight, value.values()), len(value))
+        return list(value.values())
+    if isinstance(value, Ok | Err | Some):
+        return (value.value,)
     fields = getattr(value, "__dataclass_fields__", ())
-    return sum(weight(getattr(value, name, None)) for name in fields)
-
-
-_BLOCK_CHARS: Final = 64
-"""Characters of text that cross in the time of one byte of a list."""
-
-
-def effort(value: Any) -> int:
-    """About how long a value takes to cross: bytes and items one by one, text much faster."""
-    if isinstance(value, str):
-        return len(value) // _BLOCK_CHARS
-    if isinstance(value, list | tuple):
-        return sum(map(effort, value), len(value))
-    if isinstance(value, dict):
-        return sum(map(effort, value.values()), len(value))
-    fields = getattr(value, "__dataclass_fields__", None)
-    return weight(value) if fields is None else sum(effort(getattr(value, name, None)) for name in fields)
+    return [getattr(value, name, None) for name in fields]
 
 
 @final

@@ -296,5 +296,5 @@ class PayloadTooLarge(DeliveryError, ValueError):
         what: str = "payload",
     ) -> None:
         text = f"{what} of {payload_bytes} bytes is over the limit of {max_payload_bytes} of {component}"
-        super().__init__(text + "; raise Limits.max_payload_bytes", message)
+        super().__init__(text + "; see Limits.max_payload_bytes", message)
         self.component, self.payload_bytes, self.max_payload_bytes = component, payload_bytes, max_payload_bytes

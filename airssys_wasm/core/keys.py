@@ -8,15 +8,21 @@
 A payload without its key (no JSON, no such field) has the empty key: all of those meet at one instance, and none
 replaces another. The instance is the CRC-32 of the key modulo the number of instances: the same in every run and on
 every machine.
+
+JSON is read on the event loop, in some 1 ms for 64 KiB, and all of it has to be: whoever goes by a key in it takes no
+larger payload (`PayloadTooLarge`).
 """
 
 import json
 import zlib
-from typing import Self, final
+from typing import Final, Self, final
 
 import attrs
 
 from airssys_wasm.core.errors import ConfigError
+
+MAX_JSON_BYTES: Final = 64 * 1024
+"""Largest payload whose key is looked for in its JSON."""
 
 
 @final
@@ -41,6 +47,10 @@ class Key:
         if kind == "bytes":
             return cls(None, *_range(text, rest))
         raise ConfigError("key", text, 'is neither "json:field" nor "bytes:start:stop"')
+
+    def most_payload_bytes(self, most: int) -> int:
+        """How large a payload may be, where it could be that large without a key."""
+        return most if self.path is None else min(most, MAX_JSON_BYTES)
 
     def of(self, payload: bytes) -> bytes:
         """The key of one payload; empty when it has none."""
@@ -73,6 +83,8 @@ def _is_count(text: str) -> bool:
 
 
 def _json_key(payload: bytes, path: tuple[str, ...]) -> bytes:
+    if len(payload) > MAX_JSON_BYTES:
+        return b""
     try:
         value = json.loads(payload)
         for step in path:

@@ -43,7 +43,7 @@ class Limits:
     | max_fuel | wasmtime fuel a call, all of it the guest's; None: not metered | `FuelExhausted`, a crash |
     | mailbox_capacity | messages waiting | senders wait |
     | mailbox_bytes | bytes waiting | senders wait |
-    | max_payload_bytes | bytes of one payload, either way | `PayloadTooLarge` |
+    | max_payload_bytes | bytes of one payload, either way; 64 KiB where its key is in JSON | `PayloadTooLarge` |
     | max_pending_requests | requests without an answer | the guest gets queue-full |
     | send_wait | seconds that a guest's send waits for room | the guest gets queue-full |
     | storage_bytes, storage_keys | keys plus values; number of keys | the guest gets quota-exceeded |

@@ -53,8 +53,9 @@ class MailboxPolicy:
 
     Args:
         rule: one of the above.
-        key: of `latest-by-key`, where a payload has its key: `"json:user.id"` or `"bytes:0:8"` as in a pipeline. The
-            JSON of each message is read on the event loop: for large payloads a range of bytes is better.
+        key: of `latest-by-key`, where a payload has its key: `"json:user.id"` or `"bytes:0:8"` as in a pipeline. A
+            payload whose key is in its JSON has 64 KiB at the most, others are refused as too large: JSON is read on
+            the event loop. For larger ones there is a range of bytes.
 
     Raises:
         ConfigError: The rule is none of these, or the key is missing, no key, or not asked for.
@@ -67,6 +68,10 @@ class MailboxPolicy:
         if (self.key is not None) is not (self.rule is MailboxRule.LATEST_BY_KEY):
             problem = "belongs to latest-by-key" if self.key is not None else "is missing for latest-by-key"
             raise ConfigError("key", self.key, problem)
+
+    def most_payload_bytes(self, most: int) -> int:
+        """How large a payload may be, where it could be that large without a policy."""
+        return most if self.key is None else self.key.most_payload_bytes(most)
 
     @property
     def waits(self) -> bool:

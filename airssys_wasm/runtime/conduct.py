@@ -21,11 +21,9 @@ _SUSPECTED: Final = 3
 LONG_STEP: Final = 2 * TICK
 """Seconds in one step that cannot be put down to a slice."""
 
-LARGE_VALUE_BYTES: Final = 16 * 1024
-"""Payload whose copying as component values takes about half a tick; such calls go to a thread."""
-
 LARGE_FRAME_BYTES: Final = 512 * 1024
-"""The same for a payload that crosses as one block."""
+"""Payload whose copying as one block takes about half a tick; such calls go to a thread. Component values show on the
+way how large they are (`abi/pace.py`)."""
 
 _FIRST_SENTENCE: Final = 8
 _MAX_SENTENCE: Final = 1024
@@ -39,6 +37,7 @@ class Conduct:
     | seen | then |
     |---|---|
     | a long step on a thread, in the thread's own time | 8 calls on a thread, twice as many each time, at most 1,024 |
+    | a long step anywhere that brought a large answer | the same |
     | a long step on the loop, in the loop's own time | 3 calls on a thread, 3 more each time, at most 64 |
 
     A step that the machine preempted is not long. The loop's own time also has a garbage collection in it that fell

@@ -27,9 +27,10 @@ from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.handles import Handles, leave
-from airssys_wasm.runtime.abi.values import Keep, Lowering, release
+from airssys_wasm.runtime.abi.pace import Heavy, Lifting, Paced
+from airssys_wasm.runtime.abi.values import Keep, release
 from airssys_wasm.runtime.clock import LoopClock
-from airssys_wasm.runtime.hostcall import HostCall
+from airssys_wasm.runtime.hostcall import Convert, HostCall
 from airssys_wasm.runtime.limiter import burnt, refill
 from airssys_wasm.runtime.ticker import TICK, EpochTicker
 from airssys_wasm.runtime.traps import trap_from
@@ -91,11 +92,11 @@ class Fiber:
         self.abandoned = self.spent = True
         self._ticker.leave(self.key)
 
-    async def answer_host(self) -> bool:
-        """Await the host function that the guest waits for; whether its result is large. Raises HostFunctionError."""
+    async def answer_host(self, convert: Convert) -> bool:
+        """Await the host function that the guest waits for; as `HostCall.answer`."""
         if self.handles is not None:
             leave(self.handles.settle())
-        large = self.host_call is not None and await self.host_call.answer(self.state)
+        large = self.host_call is not None and await self.host_call.answer(self.state, convert)
         self.host_call = None
         return large
 
@@ -149,6 +150,11 @@ class Call:
     longest_step = 0.0
     """The same of the longest step; ticks it was given beyond the first are not held against the guest."""
     on_thread = False
+    heavy: Paced | None = None
+    """The conversion that is too long for a step and comes next: of the arguments, or of the answer."""
+    copies_much = False
+    """Whether its arguments are that long, so that wasmtime's copying them takes long too."""
+    _answered = False
     _value: Any = None
     _failed: Exception | None = None
 
@@ -160,17 +166,19 @@ class Call:
         on_retired: Callable[[], None],
         error: Callable[[str], Exception] = trap_from,
         *,
-        takes_handles: bool = True,
+        keep: Keep | None = None,
+        lifting: Lifting | None = None,
     ) -> None:
         self.fiber = fiber
         fiber.interrupted = False  # that may have been said to an earlier one, as it was cancelled
         self._begin, self._end, self._on_retired, self._error = begin, end, on_retired, error
-        self._keep: Keep = Lowering(fiber.handles) if takes_handles and fiber.handles is not None else []
+        self._keep = Keep() if keep is None else keep
+        self._lifting = lifting
 
     @property
     def waiting(self) -> bool:
-        """Whether the guest waits for a host function."""
-        return self.fiber.host_call is not None
+        """Whether the guest waits for a host function, or the call for a conversion."""
+        return self.fiber.host_call is not None or self.heavy is not None
 
     def result(self) -> Any:
         """The answer of an ended call, once; raises what ended it otherwise."""
@@ -183,21 +191,14 @@ class Call:
             del failed  # its traceback leads back here: no cycle, so that the guest goes without a garbage collection
 
     def step(self) -> bool:
-        """Run the guest for a slice on this thread; True when the call has ended."""
+        """Run the guest for a slice on this thread; True when the call has ended. No conversion in it takes long."""
         fiber, on_thread = self.fiber, self.on_thread
         started = time.thread_time() if on_thread else fiber.clock.begin()
         if fiber.future:
             fiber.set_slice(self.slice_ticks)
         else:
-            fiber.prepare(self.slice_ticks)
-            fiber.future = self._begin(self._keep)
-        try:
-            self.ended = ended = fiber.poll()
-        except BaseException:  # nobody knows how far the guest got, and what it was called with goes now
-            self.give_up()
-            raise
-        if ended:
-            self._finish()
+            self._start()
+        self.ended = ended = self.heavy is None and self._poll() and self._finish()
         if on_thread:
             seconds = own = time.thread_time() - started
         else:
@@ -210,6 +211,11 @@ class Call:
         return ended
 
     @property
+    def answers_much(self) -> bool:
+        """Whether its answer was too long for a step, so that nothing else made the last one long."""
+        return self._lifting is not None and self._lifting.in_thread
+
+    @property
     def failed(self) -> bool:
         """Whether the call ended in an error, which spends its instance."""
         return self._failed is not None
@@ -219,9 +225,17 @@ class Call:
         self.slice_ticks = slice_ticks
         self.on_thread = True
 
+    def convert(self) -> None:
+        """Do the conversion that was too long for a step, in a thread for it."""
+        self.heavy = None
+        if self._answered:
+            self.ended = self._read()
+        else:
+            self.fiber.future = self._begin(self._keep)
+
     def give_up(self) -> None:
         """Cancel a call that has not ended; one that is abandoned belongs to its thread."""
-        if self.ended or not self.fiber.future:
+        if self.ended or not (self.fiber.future or self._answered):
             return
         self.fiber.spent = True
         if not self.fiber.abandoned:
@@ -236,15 +250,39 @@ class Call:
         self.fiber.delete_future()
         self._on_retired()
 
-    def _finish(self) -> None:
+    def _start(self) -> None:
+        self.fiber.prepare(self.slice_ticks)
+        try:
+            self.fiber.future = self._begin(self._keep)
+        except Heavy:
+            self.heavy, self.copies_much = self._keep, True
+
+    def _poll(self) -> bool:
+        try:
+            return self.fiber.poll()
+        except BaseException:  # nobody knows how far the guest got, and what it was called with goes now
+            self.give_up()
+            raise
+
+    def _finish(self) -> bool:
+        """The guest has ended; whether its answer has been read."""
         fiber = self.fiber
         text, max_fuel = fiber.delete_future(), fiber.state.limits.max_fuel
         if max_fuel is not None:
             fiber.fuel += burnt(fiber.context, max_fuel)
         release(self._keep)
+        self._answered = True
+        if text is None:
+            return self._read()
+        self._failed = self._error(text)
+        return True
+
+    def _read(self) -> bool:
         try:
-            if text is not None:
-                raise self._error(text)  # noqa: TRY301 - kept for whoever asks for the answer
             self._value = self._end()
-        except Exception as exc:  # noqa: BLE001 - as above
+        except Heavy:
+            self.heavy = self._lifting
+            return False
+        except Exception as exc:  # noqa: BLE001 - kept for whoever asks for the answer
             self._failed = exc
+        return True

@@ -13,7 +13,7 @@ from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.names import pascal, snake
 from airssys_wasm.runtime.abi.reader import Interface, World
 from airssys_wasm.runtime.abi.shapes import Shapes
-from airssys_wasm.runtime.abi.types import BorrowType, FuncType, OwnType, WitType, parts_of
+from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec, Keep, Value
 
 _MISSING: Final = object()
@@ -46,9 +46,14 @@ class Function:
         self.params, self.result  # noqa: B018 - both are cached
 
     @functools.cached_property
-    def has_handles(self) -> bool:
+    def takes_handles(self) -> bool:
         """Whether a resource is among its parameters."""
-        return any(_has_handles(of) for _, of in self.kind.params)
+        return self.kind.takes_handles
+
+    @functools.cached_property
+    def answers_handles(self) -> bool:
+        """Whether a resource is in its result."""
+        return self.kind.answers_handles
 
     def lower(self, invocation: Invocation, keep: Keep) -> bytes:
         """Make the images of the arguments.
@@ -81,10 +86,6 @@ class Function:
             if name not in given:
                 raise BadType("is missing", f"params.{name}")
         return tuple(given[name] for name in names)
-
-
-def _has_handles(of: WitType) -> bool:
-    return isinstance(of, OwnType | BorrowType) or any(map(_has_handles, parts_of(of)))
 
 
 @final

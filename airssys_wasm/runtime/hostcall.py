@@ -1,35 +1,35 @@
 """Host functions over the C API: one C callback for all, which only notes what the guest asked for.
 
-The callback runs on the guest's own stack, in the loop's thread or a worker's. It lifts the arguments (they are freed
-when it returns) and leaves the rest to the task that drives the call.
+The callback runs on the guest's own stack, in the loop's thread or a worker's. It lifts the arguments, which are freed
+when it returns, or takes them as they are when that would take long, and leaves the rest to the task that drives the
+call. What takes long is converted in a thread for it (`abi/pace.py`).
 """
 
-import asyncio
 import ctypes
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ctypes import c_void_p, string_at
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
-from airssys_wasm.core.calls import BadValue, Err, Ok
+from airssys_wasm.core.calls import BadValue
 from airssys_wasm.core.errors import HostFunctionError
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.pace import Heavy, Lifting, Paced
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec, Keep, Lowering, Value, address_of, release, undo
-from airssys_wasm.runtime.conduct import LARGE_VALUE_BYTES
-from airssys_wasm.runtime.job import settled
 from airssys_wasm.runtime.raised import said
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.abi.handles import Handles
     from airssys_wasm.runtime.fibers import Fiber
 
-_MANY_ITEMS: Final = 500
-"""Items of a list, some microseconds each, that are copied in about half a tick."""
+Convert = Callable[[Callable[[], Any], Paced], Awaitable[Any]]
+"""Runs a conversion in a thread for it, and returns its value. Cancellation: it waits until the thread has left it."""
 
 _CONTINUATION: Final = Struct("<QQQ")
 """wasmtime_async_continuation_t: callback, its argument, finalizer."""
@@ -44,12 +44,46 @@ class HostFunction:
     run: Callable[..., Awaitable[Any]]
     params: tuple[Codec, ...]
     result: Codec | None
+    takes_handles: bool = False
+    """Whether a resource is among its parameters."""
 
     @classmethod
     def of(cls, interface: str, name: str, kind: FuncType, run: Callable[..., Awaitable[Any]]) -> "HostFunction":
         """Make a host function of a WIT type, with plain values."""
         result = None if kind.result is None else codec_for(kind.result)
-        return cls(interface, name, run, tuple(codec_for(of) for _, of in kind.params), result)
+        return cls(interface, name, run, tuple(codec_for(of) for _, of in kind.params), result, kind.takes_handles)
+
+    def lift(self, images: bytes, lifting: Lifting) -> tuple[Value, ...]:
+        """Read the arguments from their images."""
+        starts = range(0, len(images), capi.VAL_BYTES)
+        return tuple(
+            codec.lift(images[at : at + capi.VAL_BYTES], lifting) for codec, at in zip(self.params, starts, strict=True)
+        )
+
+
+@final
+class Taken:
+    """Arguments too large for the callback, after which wasmtime would have freed them: ours, until they are lifted."""
+
+    def __init__(self, args: int, count: int) -> None:
+        self._images = ctypes.create_string_buffer(string_at(args, count * capi.VAL_BYTES), count * capi.VAL_BYTES)
+        ctypes.memset(args, 0, count * capi.VAL_BYTES)  # it finds `Bool(false)` everywhere
+
+    def lift(self, function: HostFunction, lifting: Lifting) -> tuple[Value, ...]:
+        """Read them, in a thread, and free them."""
+        try:
+            return function.lift(self._images.raw, lifting)
+        finally:
+            self._free()
+
+    def _free(self) -> None:
+        start = ctypes.addressof(self._images)
+        for at in range(0, len(self._images), capi.VAL_BYTES):
+            capi.val_delete(start + at)
+        ctypes.memset(start, 0, len(self._images))
+
+    def __del__(self) -> None:
+        self._free()
 
 
 @final
@@ -58,46 +92,54 @@ class HostCall:
     """A guest's call that waits for its answer; `results` is memory of wasmtime's until it is answered."""
 
     function: HostFunction
-    arguments: tuple[Value, ...]
+    arguments: tuple[Value, ...] | Taken
     results: int
     handles: "Handles | None"
 
-    async def answer(self, state: HostState) -> bool:
-        """Run the function and write its result where the guest expects it, a large one in a worker thread.
+    async def answer(self, state: HostState, convert: Convert) -> bool:
+        """Run the function and write its result where the guest expects it.
+
+        Args:
+            state: the caller's.
+            convert: brings a conversion that is too long for the loop to its end.
 
         Returns:
-            Whether the result is large, so that the guest's reading it takes long too.
+            Whether the arguments or the result are large, so that the guest's handling of them takes long too.
 
         Raises:
             HostFunctionError: It raised, or answered what is not of its WIT type. The guest cannot go on.
         """
         function = self.function
         try:
-            value = await function.run(state, *self.arguments)
-            large = _is_large(value)
-            if large:
-                await self._write_in_thread(value)
-            else:
-                self._write(value)
+            arguments, taken = await self._lifted(convert)
+            large = await self._written(await function.run(state, *arguments), convert)
         except Exception as exc:
             raise HostFunctionError(f"{function.interface}#{function.name}", said(exc)) from exc
-        return large
+        return taken or large
 
-    async def _write_in_thread(self, value: Value) -> None:
-        """As `_write`. Cancelled, it waits for the thread: `results` goes with the call that is then given up."""
-        written = asyncio.get_running_loop().run_in_executor(None, self._write, value)
-        try:
-            await asyncio.shield(written)
-        except asyncio.CancelledError:
-            await settled(written)
-            raise
+    async def _lifted(self, convert: Convert) -> tuple[tuple[Value, ...], bool]:
+        """The arguments, and whether they are large."""
+        arguments = self.arguments
+        if not isinstance(arguments, Taken):
+            return arguments, False
+        lifting = Lifting(self.handles)
+        return await convert(partial(arguments.lift, self.function, lifting), lifting), True
 
-    def _write(self, value: Value) -> None:
+    async def _written(self, value: Value, convert: Convert) -> bool:
+        """Write the result; whether it is large."""
         if self.function.result is None:
-            return
-        keep: Keep = [] if self.handles is None else Lowering(self.handles)
+            return False
+        keep = Keep() if self.handles is None else Lowering(self.handles)
         try:
-            image = self.function.result.lower(value, keep)
+            self._write(self.function.result, value, keep.bound())
+        except Heavy:
+            await convert(partial(self._write, self.function.result, value, keep), keep)
+            return True
+        return False
+
+    def _write(self, codec: Codec, value: Value, keep: Keep) -> None:
+        try:
+            image = codec.lower(value, keep)
         except BaseException as exc:
             undo(keep)
             if isinstance(exc, BadValue):
@@ -171,8 +213,8 @@ class HostCalls:
             key = capi.context_get_data(context)
             fiber = self._fibers[key]
             function = self._functions[number - 1]
-            lifted = _lifted(function, args, count, fiber.handles)
-            fiber.enter_host(HostCall(function, lifted, results, fiber.handles))
+            given = _arguments(function, args, count, fiber.handles)
+            fiber.enter_host(HostCall(function, given, results, fiber.handles))
             ctypes.memmove(continuation, _CONTINUATION.pack(self._on_poll_address, key, 0), _CONTINUATION.size)
         except BaseException as exc:  # noqa: BLE001 - ctypes would print it and the guest would wait for ever
             c_void_p.from_address(error).value = capi.error_new(f"host call refused: {type(exc).__name__}: {exc}")
@@ -190,20 +232,15 @@ class HostCalls:
         return fiber is None or fiber.host_call is None
 
 
-def _is_large(value: Value) -> bool:
-    """Whether a result takes long to copy: many bytes, or many items."""
-    inner = value.value if isinstance(value, Ok | Err) else value
-    if isinstance(inner, bytes):
-        return len(inner) > LARGE_VALUE_BYTES
-    return isinstance(inner, list) and len(inner) > _MANY_ITEMS
-
-
-def _lifted(function: HostFunction, args: int, count: int, handles: "Handles | None") -> tuple[Value, ...]:
-    images = string_at(args, count * capi.VAL_BYTES) if count else b""
-    starts = range(0, len(images), capi.VAL_BYTES)
-    return tuple(
-        codec.lift(images[at : at + capi.VAL_BYTES], handles) for codec, at in zip(function.params, starts, strict=True)
-    )
+def _arguments(function: HostFunction, args: int, count: int, handles: "Handles | None") -> tuple[Value, ...] | Taken:
+    """What the callback makes of arguments: lifted, unless that takes long."""
+    images, lifting = string_at(args, count * capi.VAL_BYTES) if count else b"", Lifting(handles)
+    try:
+        if function.takes_handles:
+            function.lift(images, lifting.tried())
+        return function.lift(images, lifting.bound())
+    except Heavy:
+        return Taken(args, count)
 
 
 def _must(error: int | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final, final
 from wasmtime.component import Linker
 
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.pace import Lifting, Oversized
 from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of, slot
 from airssys_wasm.runtime.compiled import Build
 from airssys_wasm.runtime.fibers import Fiber
@@ -54,12 +55,23 @@ class Instance:
         )
         return int(future)
 
-    def lift(self, codec: Codec | None) -> Value:
-        """Read the answer; None without codec. More than a scalar is freed at once: wasmtime's copy is large."""
+    def lift(self, codec: Codec | None, lifting: Lifting, *, has_handles: bool = False) -> Value:
+        """Read the answer; None without codec. More than a scalar is freed at once: wasmtime's copy is large.
+
+        One that is over the limit of `lifting`, which then says so, is freed too, whether or not it was read.
+
+        Raises:
+            Heavy: It is to be read in a thread, with the same `lifting`; nothing has been taken or freed.
+        """
         if codec is None:
             return None
         image = self._result.raw
-        value = codec.lift(image, self._fiber.handles)
+        if has_handles and not lifting.in_thread:
+            codec.lift(image, lifting.tried())
+        try:
+            value = codec.lift(image, lifting)
+        except Oversized:
+            value = None
         if image[0] > _LAST_SCALAR:
             self.free()
         return value

@@ -180,10 +180,11 @@ class PollThreads:
     Args:
         size: how many of them work whatever the loop does.
         spare: whether there is one more, which works while calls wait and the loop leaves its core unused.
+        name: what they are called.
     """
 
-    def __init__(self, size: int = POLL_THREADS, *, spare: bool = False) -> None:
-        self._size = size
+    def __init__(self, size: int = POLL_THREADS, *, spare: bool = False, name: str = "poll") -> None:
+        self._size, self._name = size, name
         self._jobs = Lines()
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """True for each job in the lines, False for each thread that is to end."""
@@ -235,7 +236,7 @@ class PollThreads:
 
     def _start(self, work: Callable[[], None]) -> bool:
         """Whether there is a thread for that; raises RuntimeError where there is none at all."""
-        thread = threading.Thread(target=work, name=f"airssys-poll-{len(self._threads)}", daemon=True)
+        thread = threading.Thread(target=work, name=f"airssys-{self._name}-{len(self._threads)}", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the system has none left: those there are do the work

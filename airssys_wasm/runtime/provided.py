@@ -70,7 +70,7 @@ def provide(source: str, signatures: Signatures, given: Given, run_blocking: Run
             wrong = list(found.problems())
             problems += wrong
             if not wrong:
-                functions.append(HostFunction(*found.place, found.run, *signatures.codecs(kind)))
+                functions.append(HostFunction(*found.place, found.run, *signatures.codecs(kind), kind.takes_handles))
     if problems:
         raise ImportsUnfit(source, problems)
     return Provided(covered, tuple(functions), resources)

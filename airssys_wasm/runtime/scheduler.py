@@ -12,9 +12,11 @@ import anyio
 
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
+from airssys_wasm.runtime.abi.pace import Paced
 from airssys_wasm.runtime.blocking import BlockingThreads
 from airssys_wasm.runtime.clock import DOUBTFUL_STEP, LoopClock
 from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
+from airssys_wasm.runtime.conversion import CONVERTERS, Conversion
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.lanes import HAS_SPARE, THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 
@@ -46,6 +48,7 @@ class Scheduler:
         self._budget = LoopBudget(self._loop)
         self._queue = RunQueue(self._loop, self._budget)
         self._threads = PollThreads(spare=HAS_SPARE)
+        self._converters = PollThreads(CONVERTERS, name="convert")
         self._blocking = BlockingThreads()
 
     @property
@@ -67,7 +70,7 @@ class Scheduler:
 
     def close(self) -> list[threading.Thread]:
         """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""
-        return self._threads.close()
+        return self._threads.close() + self._converters.close()
 
     def ends_at_once(self, call: Call, conduct: Conduct) -> bool:
         """Run a call's first slice on the loop, if that is its place now; whether the call has ended.
@@ -111,7 +114,7 @@ class Scheduler:
                 _move_to_thread(call, conduct)
             await self._go_on(call, lane)
         finally:
-            if not large:  # what copying takes is not the guest's doing
+            if not (large or call.copies_much):  # what copying takes is not the guest's doing
                 _judge(call, conduct)
         fiber.spent = call.failed
 
@@ -150,8 +153,12 @@ class Scheduler:
         """Poll the call in its lane and answer its host calls, until it has ended."""
         fiber, full_slices, holds, fresh = call.fiber, 0, False, call.own_time <= DOUBTFUL_STEP
         while not call.ended:
+            if call.heavy is not None:
+                await self.convert(call.convert, call.heavy)
+                holds = True
+                continue
             if fiber.host_call is not None:
-                holds = await fiber.answer_host()
+                holds = await fiber.answer_host(self.convert)
                 self._budget.charge(HOST_CALL_COST)
                 fresh = True
                 if lane is Lane.LOOP and self._budget.left and not holds:
@@ -167,6 +174,15 @@ class Scheduler:
                 await self._threads.run(call, fresh=fresh)
             else:
                 await self._blocking.run(call, str(fiber.state.component_id))
+
+    async def convert(self, work: Callable[[], Any], paced: Paced) -> Any:
+        """Run a conversion in a thread for it; returns its value.
+
+        Cancellation: the conversion is withdrawn, and its thread has left it.
+        """
+        conversion = Conversion(work, paced)
+        await self._converters.run(conversion)
+        return conversion.value
 
     async def _background_slice(self, call: Call, *, fresh: bool) -> bool:
         """One slice in the call's turn; True when the guest used it up, rather than ending or calling the host."""
@@ -185,7 +201,7 @@ def _first_lane(fiber: Fiber, conduct: Conduct, *, large: bool) -> Lane:
 def _judge(call: Call, conduct: Conduct) -> None:
     """A call that did not end proves nothing good."""
     if call.ended or call.longest_step > LONG_STEP:
-        conduct.record(call.longest_step, on_thread=call.on_thread)
+        conduct.record(call.longest_step, on_thread=call.on_thread or call.answers_much)
 
 
 def _move_to_thread(call: Call, conduct: Conduct) -> None:

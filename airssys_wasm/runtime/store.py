@@ -7,7 +7,7 @@ from typing import Any, final
 import attrs
 from wasmtime.component import Linker
 
-from airssys_wasm.core.calls import Err, FunctionNotFound, Invocation, weight
+from airssys_wasm.core.calls import Err, FunctionNotFound, Invocation
 from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.messages import ComponentMessage
@@ -16,10 +16,11 @@ from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.frame import CALLBACK, Answer, Head, TooLarge
 from airssys_wasm.runtime.abi.handles import Handles, leave
-from airssys_wasm.runtime.abi.values import Keep, Value, undo
+from airssys_wasm.runtime.abi.pace import Lifting
+from airssys_wasm.runtime.abi.values import Keep, Lowering, Value, undo
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
 from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
-from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES
+from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES
 from airssys_wasm.runtime.contract import LIFECYCLE
 from airssys_wasm.runtime.delivery import Delivery
 from airssys_wasm.runtime.fibers import Call, Fiber
@@ -83,9 +84,8 @@ class GuestStore:
         """Call `initialize`, then `metadata`, if it exports them; raises GuestError or ExecutionError."""
         if not self._compiled.answers_messages:
             return ComponentMetadata()
-        size = len(config.data or b"") + sum(len(name) + len(value) for name, value in config.env)
         arguments = config_to_wit(config, self._state.limits)
-        unwrap(await self._call("initialize", arguments, large=size > LARGE_VALUE_BYTES))
+        unwrap(await self._call("initialize", arguments))
         return await self.metadata()
 
     async def metadata(self) -> ComponentMetadata:
@@ -99,9 +99,7 @@ class GuestStore:
         if delivery and head:
             answered = await self._deliver(delivery, head, message, 0)
             return answered if type(answered) is bytes else self._checked(answered, message)
-        answer: bytes | None = unwrap(
-            await self._call("handle-message", message_to_wit(message), large=_is_large(message))
-        )
+        answer: bytes | None = unwrap(await self._call("handle-message", message_to_wit(message)))
         if answer is not None and len(answer) > self._state.limits.max_payload_bytes:
             return self._checked(TooLarge(len(answer)), message)
         return answer
@@ -113,7 +111,7 @@ class GuestStore:
         if delivery and head:
             self._checked(await self._deliver(delivery, head, message, CALLBACK), message)
         else:
-            unwrap(await self._call("handle-callback", message_to_wit(message), large=_is_large(message)))
+            unwrap(await self._call("handle-callback", message_to_wit(message)))
 
     async def call(self, invocation: Invocation) -> Any:
         """Call one of the component's own functions; `Ok` or `Err` where it answers a result.
@@ -127,12 +125,13 @@ class GuestStore:
         if self._fiber.handles is not None:
             self._fiber.handles.call = invocation.caller
         begin = functools.partial(self._begin_function, function, invocation)
-        end, handles = functools.partial(self._instance.lift, function.result), function.has_handles
-        call = Call(self._fiber, begin, end, self._free, takes_handles=handles)
-        answer = await self._run(call, large=invocation.takes_long(LARGE_VALUE_BYTES))
-        size, limit = weight(answer), self._state.limits.max_payload_bytes
-        if size > limit:
-            raise PayloadTooLarge(self._state.component_id, size, limit, what="answer")
+        limit = self._state.limits.max_payload_bytes
+        lifting = Lifting(self._fiber.handles, limit).bound()
+        end = functools.partial(self._instance.lift, function.result, lifting, has_handles=function.answers_handles)
+        keep = self._keep() if function.takes_handles else Keep().bound()
+        answer = await self._run(Call(self._fiber, begin, end, self._free, keep=keep, lifting=lifting))
+        if lifting.size > limit:
+            raise PayloadTooLarge(self._state.component_id, lifting.size, limit, what="answer")
         return answer
 
     async def health(self) -> HealthStatus:
@@ -171,13 +170,14 @@ class GuestStore:
         answer: Answer = await self._run(call, large=len(message.payload.data) > LARGE_FRAME_BYTES)
         return answer
 
-    async def _call(self, name: str, *arguments: Value, large: bool = False) -> Value:
+    async def _call(self, name: str, *arguments: Value) -> Value:
         """The value path."""
         if not self._compiled.answers_messages:
             raise FunctionNotFound(f"{LIFECYCLE}#{name}", sorted(self._compiled.signatures.functions.by_interface))
         begin = functools.partial(self._begin_call, name, arguments)
-        end = functools.partial(self._instance.lift, SIGNATURES[name].result)
-        return await self._run(Call(self._fiber, begin, end, self._free), large=large)
+        lifting = Lifting(self._fiber.handles).bound()
+        end = functools.partial(self._instance.lift, SIGNATURES[name].result, lifting)
+        return await self._run(Call(self._fiber, begin, end, self._free, keep=Keep().bound(), lifting=lifting))
 
     async def _run(self, call: Call, *, large: bool = False) -> Any:
         scheduler, compiled, handles = self._host.scheduler, self._compiled, self._fiber.handles
@@ -217,6 +217,10 @@ class GuestStore:
             return linkage.linker(machine)
         return machine.wasi_linker if self._compiled.wasi else machine.linker
 
+    def _keep(self) -> Keep:
+        handles = self._fiber.handles
+        return (Keep() if handles is None else Lowering(handles)).bound()
+
     def _begin_call(self, name: str, arguments: tuple[Value, ...], keep: Keep) -> int:
         codecs = SIGNATURES[name].params
         images = b"".join([codec.lower(value, keep) for codec, value in zip(codecs, arguments, strict=True)])
@@ -243,8 +247,3 @@ class GuestStore:
             self._host.reaper.delete_store(store)
             if self._fiber.handles is not None:  # last: it runs host code
                 self._host.scheduler.call(leave, self._fiber.handles.close())
-
-
-def _is_large(message: ComponentMessage) -> bool:
-    """Whether its payload takes long to copy as component values."""
-    return len(message.payload.data) > LARGE_VALUE_BYTES

@@ -184,7 +184,7 @@ class Pipeline:
     async def _pump(self, source: SourceSpec, ledger: Ledger, stop: StopPipe, threads: anyio.CapacityLimiter) -> None:
         """Read one source to its end, or until reading is to stop."""
         takers = [self._stages[name] for name in self.plan.targets[source.name] if name in self._stages]
-        limit = max([taker.spec.limits.max_payload_bytes for taker in takers] or [Limits().max_payload_bytes])
+        limit = max([taker.spec.most_payload_bytes for taker in takers] or [Limits().max_payload_bytes])
         blamed = takers[0].handles[0].id if takers else ledger.sender
         reader = Reader(source, stop, framer_for(source, limit))
         outlets = self._outlets(source.name)

@@ -165,7 +165,7 @@ def _block_problems(spec: PipelineSpec, targets: Mapping[str, Sequence[str]]) ->
     components = {component.id: component for component in spec.components}
     for source in spec.sources:
         for component in map(components.get, targets[source.name]):
-            limit = component.limits.max_payload_bytes if component else None
+            limit = component.most_payload_bytes if component else None
             if component and limit is not None and (source.block_bytes or 0) > limit:
                 text = f"{source.block_bytes} is over max_payload_bytes = {limit} of {component.id}"
                 yield Problem(spec.file, source.table, "block_bytes", text)

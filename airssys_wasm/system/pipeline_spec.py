@@ -99,6 +99,12 @@ class ComponentSpec:
         """How the file's reader finds it."""
         return f"[[component]] {self.id}"
 
+    @property
+    def most_payload_bytes(self) -> int:
+        """How large a message may be, in view of its key too."""
+        most = self.mailbox.most_payload_bytes(self.limits.max_payload_bytes)
+        return most if self.key is None else self.key.most_payload_bytes(most)
+
     def instance_id(self, number: int) -> ComponentId:
         """The full id of one instance."""
         return ComponentId.parse(f"{self.id}/{number}")

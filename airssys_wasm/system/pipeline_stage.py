@@ -7,7 +7,7 @@ import attrs
 
 from airssys_wasm.actor.handle import ActorHandle
 from airssys_wasm.actor.tree_spec import SupervisorSpec as TreeSpec
-from airssys_wasm.core.errors import ActorStopped, AirssysError, PipelineInvalid
+from airssys_wasm.core.errors import ActorStopped, AirssysError, PayloadTooLarge, PipelineInvalid
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, FLUSH_OPERATION
@@ -65,6 +65,7 @@ class Stage:
                 self._under_way[number] = payload
                 self.messages += 1
                 try:
+                    self._check_size(handle.id, payload)
                     answer = await handle.ask(payload, timeout=None)
                 except AirssysError as exc:
                     self._failed(number, payload, exc, ledger)
@@ -78,6 +79,12 @@ class Stage:
         if not self._at_work:
             for channel in self.ends:
                 channel.close()
+
+    def _check_size(self, instance: ComponentId, payload: bytes) -> None:
+        """Refuse what has come here without its key having been looked for."""
+        most = self.spec.most_payload_bytes
+        if len(payload) > most:
+            raise PayloadTooLarge(instance, len(payload), most)
 
     async def _pass_on(self, answer: bytes | None) -> None:
         if answer is None:

@@ -6,7 +6,8 @@ import pytest
 
 from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.mailbox import Mailbox
-from airssys_wasm.core.errors import ConfigError, MailboxFull
+from airssys_wasm.core.errors import ConfigError, MailboxFull, PayloadTooLarge
+from airssys_wasm.core.keys import MAX_JSON_BYTES
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.mailboxes import MailboxPolicy, mailbox_policy
 from airssys_wasm.core.messages import CONTENT_TYPE_FLUSH, ComponentMessage, MessageMetadata
@@ -100,6 +101,19 @@ async def test_a_new_key_waits_for_room(bench: Bench) -> None:
     await _go_on(bench, first)
     assert b"c1" == await waiting
     assert ([b"", b"", b"c1"], []) == (handled, bench.letters())
+
+
+async def test_a_payload_whose_json_is_too_long_for_a_key_is_refused(bench: Bench) -> None:
+    """It would be read on the event loop; without a key, or with one at a fixed place, it is taken."""
+    child, first, handled = await _busy(bench, MailboxPolicy("latest-by-key", key="json:id"))
+    fits, larger = (b'"%s"' % (b"x" * (size - 2)) for size in (MAX_JSON_BYTES, MAX_JSON_BYTES + 1))
+    await bench.tell(child, fits)
+    with pytest.raises(PayloadTooLarge) as caught:
+        await bench.tell(child, larger)
+    assert MAX_JSON_BYTES == caught.value.max_payload_bytes
+    await _go_on(bench, first)
+    assert [fits] == handled
+    assert [(larger, DeadLetterReason.PAYLOAD_TOO_LARGE)] == bench.letters()
 
 
 async def test_drop_oldest_makes_room_by_bytes(bench: Bench) -> None:

@@ -11,7 +11,7 @@ HASTY: Final = Limits(send_wait=0.05)
 ACCEPTED: Final = re.compile(f"ok {UUID4}")
 STOPPED: Final = re.compile("err delivery-failed: demo/failed/0 has stopped")
 TOO_LARGE: Final = (
-    "err invalid-message: payload of 11 bytes is over the limit of 10 of demo/small/0; raise Limits.max_payload_bytes"
+    "err invalid-message: payload of 11 bytes is over the limit of 10 of demo/small/0; see Limits.max_payload_bytes"
 )
 SHY: Final = "err delivery-failed: demo/asker/0 may not send demo/shy/0: demo/shy/0 does not receive from demo/asker/0"
 FIVE_FAILED: Final = (

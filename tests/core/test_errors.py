@@ -83,11 +83,11 @@ CASES: list[tuple[AirssysError, str]] = [
     (errors.PolicyViolation(ECHO, "send", "a/b/0", "rule 1", MESSAGE), "rule 1 forbids demo/echo/0 to send a/b/0"),
     (
         errors.PayloadTooLarge(ECHO, 9, 8, MESSAGE),
-        "payload of 9 bytes is over the limit of 8 of demo/echo/0; raise Limits.max_payload_bytes",
+        "payload of 9 bytes is over the limit of 8 of demo/echo/0; see Limits.max_payload_bytes",
     ),
     (
         errors.PayloadTooLarge(ECHO, 9, 8, MESSAGE, what="answer"),
-        "answer of 9 bytes is over the limit of 8 of demo/echo/0; raise Limits.max_payload_bytes",
+        "answer of 9 bytes is over the limit of 8 of demo/echo/0; see Limits.max_payload_bytes",
     ),
 ]
 

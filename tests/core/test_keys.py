@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airssys_wasm.core.errors import ConfigError
-from airssys_wasm.core.keys import Key
+from airssys_wasm.core.keys import MAX_JSON_BYTES, Key
 
 
 @given(st.binary(max_size=20), st.integers(0, 20), st.integers(1, 20) | st.none())
@@ -53,3 +53,15 @@ def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Key.parse(text)
     assert ("key", text) == (caught.value.field, caught.value.value)
+
+
+def test_no_json_is_read_that_would_take_long() -> None:
+    """Whoever goes by such a key takes no larger payload; a range of bytes is found in any."""
+    json, bounds = Key.parse("json:id"), Key.parse("bytes:0:8")
+    fits = b'{"id": 1, "text": "' + b"x" * (MAX_JSON_BYTES - 21) + b'"}'
+    assert (b"1", b"") == (json.of(fits), json.of(fits + b" "))
+    assert [MAX_JSON_BYTES, 8, 1 << 20] == [
+        json.most_payload_bytes(1 << 20),
+        json.most_payload_bytes(8),
+        bounds.most_payload_bytes(1 << 20),
+    ]

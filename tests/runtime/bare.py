@@ -11,6 +11,7 @@ from wasmtime.component import Component, Linker
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import compile_component
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.settings import without_concurrency
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Keep, Value, address_of, slot
@@ -144,7 +145,7 @@ class BareStore:
 
     def call(self, name: str, kind: FuncType, *values: Value) -> Value:
         """Call to the end; raises AssertionError with wasmtime's text."""
-        keep: Keep = []
+        keep = Keep()
         codecs = [codec_for(of) for _, of in kind.params]  # images point to the names that a codec holds
         images = b"".join(codec.lower(value, keep) for codec, value in zip(codecs, values, strict=True))
         text = self.begin(name, images, results=int(kind.result is not None), keep=keep).finish()
@@ -153,7 +154,7 @@ class BareStore:
 
     def lift(self, kind: FuncType) -> Value:
         """Read the result slot."""
-        return None if kind.result is None else codec_for(kind.result).lift(self.result.raw)
+        return None if kind.result is None else codec_for(kind.result).lift(self.result.raw, Lifting())
 
     def close(self) -> None:
         """Delete the Store."""

@@ -7,6 +7,7 @@ from wasmtime import component as wt
 
 from airssys_wasm.core.calls import Err, Ok, Some
 from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.shapes import Shapes
 from airssys_wasm.runtime.abi.types import (
     EnumType,
@@ -20,7 +21,7 @@ from airssys_wasm.runtime.abi.types import (
     VariantType,
     WitType,
 )
-from airssys_wasm.runtime.abi.values import Codec
+from airssys_wasm.runtime.abi.values import Codec, Keep
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.toys import echo_component
 
@@ -71,10 +72,10 @@ class Echo:
 
     def send(self, codec: Codec, value: Any) -> Any:
         """There and back."""
-        keep: list[Any] = []
+        keep = Keep()
         text = self._store.begin("echo", codec.lower((value, NO_PAD), keep), keep=keep).finish()
         assert text is None, text
-        return codec.lift(self._store.result.raw)[0]
+        return codec.lift(self._store.result.raw, Lifting())[0]
 
     def close(self) -> None:
         """Delete the Store."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from airssys_wasm.core.calls import BadValue, Err, Ok
 from airssys_wasm.runtime.abi.codec import Interned, codec_for
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import (
     BOOL,
     BYTES,
@@ -53,9 +54,9 @@ EVERYTHING = record(
 
 def there_and_back(of: WitType, value: Any) -> Any:
     """Lower and lift without wasmtime; what was lowered is alive as long as it takes."""
-    keep: Keep = []
+    keep = Keep()
     codec = codec_for(of)  # images point to the names that it holds
-    return codec.lift(codec.lower(value, keep))
+    return codec.lift(codec.lower(value, keep), Lifting())
 
 
 def through_wasm(of: WitType, *values: Any) -> list[Any]:
@@ -183,7 +184,7 @@ BAD: list[tuple[WitType, Any, str]] = [
 def test_a_value_that_does_not_fit_is_refused_with_its_place(of: WitType, value: Any, path: str) -> None:
     """Never an abort of the process, and never another value."""
     with pytest.raises(BadValue) as caught:
-        codec_for(of).lower(value, [])
+        codec_for(of).lower(value, Keep())
     assert path == caught.value.path.removeprefix(".")
     assert str(caught.value).startswith(path)
 
@@ -193,21 +194,21 @@ def test_values_of_one_type_are_good_or_refused_as_another(typed: tuple[WitType,
     """A mix-up is a BadValue, or a value of both."""
     _, value = typed
     other, _ = data.draw(typed_values())
-    keep: Keep = []
+    keep = Keep()
     codec = codec_for(other)
     try:
         image = codec.lower(value, keep)
     except BadValue:
         return
-    assert repr(codec.lower(codec.lift(image), keep)[0]) == repr(image[0])
+    assert repr(codec.lower(codec.lift(image, Lifting()), keep)[0]) == repr(image[0])
 
 
 def test_images_of_interned_values_are_made_once() -> None:
     """Ids come again and again."""
     codec = codec_for(COMPONENT_MESSAGE, COMPONENT_ID)
     message = (ID, b"data", (None, ID, (0, 0), None))
-    keep: Keep = []
-    assert message == codec.lift(codec.lower(message, keep))
+    keep = Keep()
+    assert message == codec.lift(codec.lower(message, keep), Lifting())
     interned = Interned(codec_for(COMPONENT_ID))
     assert interned.lower(ID, keep) is interned.lower(("demo", "guest", "0"), keep)
 
@@ -216,18 +217,18 @@ def test_images_of_interned_values_are_made_once() -> None:
 def test_interned_values_are_checked_too(value: Any) -> None:
     """Also those that no dictionary takes."""
     with pytest.raises(BadValue):
-        Interned(codec_for(COMPONENT_ID)).lower(value, [])
+        Interned(codec_for(COMPONENT_ID)).lower(value, Keep())
 
 
 def test_interned_images_are_bounded_and_outlive_their_dictionary() -> None:
     """A flood of ids costs no memory for ever, and takes no image away from its user."""
     codec = Interned(codec_for(COMPONENT_ID))
-    keep: Keep = []
+    keep = Keep()
     first = codec.lower(ID, keep)
     for number in range(10_000):
-        codec.lower(("demo", "guest", str(number)), [])
+        codec.lower(("demo", "guest", str(number)), Keep())
     assert len(codec.images) <= 4096
-    assert ID == codec.lift(first)
+    assert ID == codec.lift(first, Lifting())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
@@ -14,11 +14,12 @@ from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import HostFunctionError
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.types import BOOL, BYTES, FuncType
+from airssys_wasm.runtime.abi.types import BOOL, BYTES, FuncType, ListType
 from airssys_wasm.runtime.abi.values import slot
 from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.hostcall import HostCall, HostFunction
+from airssys_wasm.runtime.scheduler import Scheduler
 from airssys_wasm.runtime.ticker import EpochTicker
 from tests.runtime.guests import GUEST, Start, said
 
@@ -40,6 +41,20 @@ class Gate:
         return self._function(*arguments)
 
 
+@pytest.fixture
+async def scheduler() -> AsyncIterator[Scheduler]:
+    """One whose threads are ended."""
+    scheduler = Scheduler()
+    yield scheduler
+    for thread in scheduler.close():
+        await asyncio.to_thread(thread.join)
+
+
+async def wrong(_state: HostState) -> list[object]:
+    """A host function whose large result turns out to be none late."""
+    return [True] * 10_000 + [0]
+
+
 async def answered(_state: HostState) -> bytes:
     """A host function whose result is copied in a thread."""
     return LARGE
@@ -47,7 +62,7 @@ async def answered(_state: HostState) -> bytes:
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result(
-    monkeypatch: pytest.MonkeyPatch, times: int
+    monkeypatch: pytest.MonkeyPatch, scheduler: Scheduler, times: int
 ) -> None:
     """The memory is wasmtime's and goes with the call: nothing may be written there afterwards."""
     gate = Gate(capi.val_clone)
@@ -55,7 +70,7 @@ async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result
     results = slot()
     function = HostFunction.of("test:host/calls", "get", FuncType((), BYTES), answered)
     call = HostCall(function, (), ctypes.addressof(results), None)
-    answering = asyncio.create_task(call.answer(HostState(GUEST)))
+    answering = asyncio.create_task(call.answer(HostState(GUEST), scheduler.convert))
     await asyncio.to_thread(gate.reached.wait)
     for _ in range(times):
         answering.cancel()
@@ -67,11 +82,11 @@ async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result
     assert (False, True, True) == (early, gate.passed.is_set(), answering.cancelled())
 
 
-async def test_a_large_result_of_another_type_is_a_failure_of_the_host_function() -> None:
+async def test_a_large_result_of_another_type_is_a_failure_of_the_host_function(scheduler: Scheduler) -> None:
     """As a small one is; the thread keeps nothing to itself."""
-    function = HostFunction.of("test:host/calls", "get", FuncType((), BOOL), answered)
+    function = HostFunction.of("test:host/calls", "get", FuncType((), ListType(BOOL)), wrong)
     with pytest.raises(HostFunctionError, match="calls#get"):
-        await HostCall(function, (), ctypes.addressof(slot()), None).answer(HostState(GUEST))
+        await HostCall(function, (), ctypes.addressof(slot()), None).answer(HostState(GUEST), scheduler.convert)
 
 
 def fiber() -> Fiber:

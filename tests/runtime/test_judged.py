@@ -5,7 +5,8 @@ import pytest
 from airssys_wasm.core.errors import DeadlineExceeded
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.runtime import scheduler
-from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, LARGE_VALUE_BYTES, Conduct
+from airssys_wasm.runtime.abi.pace import BYTE_STEP, MOST_STEPS
+from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES, Conduct
 from tests.runtime.guests import Start, ask, said
 
 
@@ -22,7 +23,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return judged
 
 
-@pytest.mark.parametrize(("byte_path", "size"), [(True, LARGE_FRAME_BYTES + 1), (False, LARGE_VALUE_BYTES + 1)])
+@pytest.mark.parametrize(("byte_path", "size"), [(True, LARGE_FRAME_BYTES + 1), (False, (MOST_STEPS + 1) * BYTE_STEP)])
 async def test_the_copying_of_a_large_payload_is_not_held_against_the_guest(
     start: Start, judged: list[float], size: int
 ) -> None:

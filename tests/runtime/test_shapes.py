@@ -10,6 +10,7 @@ import pytest
 from airssys_wasm.core.calls import BadType, BadValue
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.names import pascal, snake, upper
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.shapes import Shapes
 from airssys_wasm.runtime.abi.types import (
     STRING,
@@ -22,6 +23,7 @@ from airssys_wasm.runtime.abi.types import (
     record,
     variant,
 )
+from airssys_wasm.runtime.abi.values import Keep
 
 PERSON = record(first_name=STRING, age=U32)
 SHAPE = variant(circle=U32, dot=None, line=TupleType((U32, U32)))
@@ -46,9 +48,9 @@ class OtherAccess(enum.Flag):
 
 def there_and_back(of: WitType, value: Any) -> Any:
     """Lower and lift without wasmtime."""
-    keep: list[Any] = []
+    keep = Keep()
     codec = codec_for(of, shapes=SHAPES)
-    return codec.lift(codec.lower(value, keep))
+    return codec.lift(codec.lower(value, keep), Lifting())
 
 
 def test_names_are_those_of_python() -> None:
@@ -149,7 +151,7 @@ def test_other_forms_are_taken_too(of: WitType, given: Any, expected: Any) -> No
 def test_what_does_not_fit_is_refused_with_its_place(of: WitType, given: Any, kind: type, path: str) -> None:
     """A ValueError, and also a TypeError where it is of another type altogether."""
     with pytest.raises(BadValue) as caught:
-        codec_for(of, shapes=SHAPES).lower(given, [])
+        codec_for(of, shapes=SHAPES).lower(given, Keep())
     assert (kind, path) == (type(caught.value), caught.value.path.removeprefix("."))
     assert isinstance(caught.value, TypeError) is (kind is BadType)
 
@@ -163,9 +165,9 @@ def test_classes_that_are_there_already_are_used() -> None:
         age: int
 
     shapes = Shapes({PERSON: "person"}, {"Person": Human})
-    keep: list[Any] = []
+    keep = Keep()
     codec = codec_for(PERSON, shapes=shapes)
-    assert Human("Ada", 36) == codec.lift(codec.lower(Human("Ada", 36), keep))
+    assert Human("Ada", 36) == codec.lift(codec.lower(Human("Ada", 36), keep), Lifting())
 
 
 class Text(str):

@@ -9,6 +9,7 @@ from airssys_wasm.core.errors import FuelExhausted, InstantiationFailed, Trap
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import STRING, ListType, Scalar
+from airssys_wasm.runtime.abi.values import Keep
 from airssys_wasm.runtime.traps import MAX_BACKTRACE_CHARS, OTHER, TRAP_TEXTS, instantiation_error, split, trap_from
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.toys import NUMBERS, REALLOC, component
@@ -68,7 +69,7 @@ def spent() -> str:
 
 def leaving() -> str:
     """An allocator that calls the host."""
-    engine, keep = BareEngine(), list[object]()
+    engine, keep = BareEngine(), Keep()
     engine.define("test:host/calls", {"leave": lambda *_: None})
     taking = component(
         {"f": ('(param "text" string)', "(param i32 i32)")},
@@ -84,14 +85,14 @@ def crooked_allocator() -> str:
     """An allocator whose answers are not aligned."""
     crooked = REALLOC.replace("local.get $at)", "i32.const 4097)")
     taking = component({"f": ('(param "list" (list u32))', "(param i32 i32)")}, realloc=crooked)
-    keep = list[object]()
+    keep = Keep()
     images = codec_for(ListType(Scalar("u32"))).lower([1], keep)
     return failed(BareStore.ready(BareEngine(), taking), images, results=0, keep=keep)
 
 
 def too_much() -> str:
     """An answer over the copy limit."""
-    images = codec_for(Scalar("u32")).lower(3 << 20, [])
+    images = codec_for(Scalar("u32")).lower(3 << 20, Keep())
     return failed(BareStore.ready(BareEngine(), NUMBERS), images, name="bytes")
 
 

@@ -17,6 +17,7 @@ from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component, load_component, save_component
 from airssys_wasm.runtime.abi.reader import imports_of
 from airssys_wasm.runtime.abi.types import BYTES, STRING, FuncType, OptionType, Scalar, TupleType, WitType, record
+from airssys_wasm.runtime.abi.values import Keep
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.guests import binary
 from tests.runtime.toys import NUMBERS, echo_component
@@ -185,7 +186,7 @@ def test_codecs_refuse_what_would_abort_the_process() -> None:
     """The same two values."""
     for kind, value in (("string", "\ud800"), ("char", "\ud800")):
         with pytest.raises(ValueError, match="Unicode scalar value"):
-            codec_for(Scalar(kind)).lower(value, [])
+            codec_for(Scalar(kind)).lower(value, Keep())
 
 
 def _padded(of: WitType) -> TupleType:

@@ -13,7 +13,7 @@ from wasmtime import _ffi
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import BYTES, FuncType, Scalar
-from airssys_wasm.runtime.abi.values import address_of
+from airssys_wasm.runtime.abi.values import Keep, address_of
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
 from airssys_wasm.testing.leaks import resident_bytes
 from tests.runtime.bare import FOREVER, BareEngine, BareStore
@@ -46,7 +46,7 @@ def busy(store: BareStore) -> BareStore:
 
 def number(value: int) -> bytes:
     """The image of a u32."""
-    return codec_for(U32).lower(value, [])
+    return codec_for(U32).lower(value, Keep())
 
 
 def test_a_call_that_nothing_holds_up_ends_with_its_first_poll(store: BareStore) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import FuncType, Scalar
-from airssys_wasm.runtime.abi.values import address_of
+from airssys_wasm.runtime.abi.values import Keep, address_of
 from airssys_wasm.runtime.hostcall import _CONTINUATION
 from tests.runtime.bare import BareEngine, BareStore
 from tests.runtime.toys import WAITS
@@ -35,7 +36,7 @@ class Host:
         _env, context, _type, args, count, results, _results, error, continuation = arguments
         assert 1 == count
         self.data, self.results = capi.context_get_data(context), results
-        self.argument = codec_for(U32).lift(ctypes.string_at(args, capi.VAL_BYTES))
+        self.argument = codec_for(U32).lift(ctypes.string_at(args, capi.VAL_BYTES), Lifting())
         if self.failure is not None:
             c_void_p.from_address(error).value = capi.error_new(self.failure)
             return
@@ -77,7 +78,7 @@ def store(bare: BareEngine, host: Host) -> Iterator[BareStore]:
 
 def number(value: int) -> bytes:
     """The image of a u32."""
-    return codec_for(U32).lower(value, [])
+    return codec_for(U32).lower(value, Keep())
 
 
 def test_a_call_waits_for_its_host_function_and_takes_its_result(store: BareStore, host: Host) -> None:
@@ -121,7 +122,7 @@ def test_an_error_set_in_the_callback_traps_with_its_text(store: BareStore, host
     assert 0 == host.polls
 
 
-@pytest.mark.parametrize("image", [None, codec_for(Scalar("u64")).lower(6, [])], ids=["untouched", "u64"])
+@pytest.mark.parametrize("image", [None, codec_for(Scalar("u64")).lower(6, Keep())], ids=["untouched", "u64"])
 def test_a_result_of_another_type_is_a_trap(store: BareStore, host: Host, image: bytes | None) -> None:
     """Wasmtime checks what a host function answers, though not what it takes."""
     host.answered = True

@@ -8,6 +8,7 @@ from airssys_wasm.core.limits import MIB, VALUE_PATH_MAX_PAYLOAD_BYTES
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.types import BYTES, FuncType, Scalar
+from airssys_wasm.runtime.abi.values import Keep
 from tests.runtime.bare import FOREVER, BareEngine, BareStore
 from tests.runtime.toys import NUMBERS, component
 
@@ -20,7 +21,7 @@ REFUSED = 2**32 - 1
 
 def number(value: int) -> bytes:
     """The image of a u32."""
-    return codec_for(U32).lower(value, [])
+    return codec_for(U32).lower(value, Keep())
 
 
 def limited(bare: BareEngine, data: bytes, *bounds: int) -> BareStore:

@@ -26,6 +26,7 @@ from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessageMetadata
 from airssys_wasm.runtime import wit
 from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import VariantType
 from airssys_wasm.runtime.abi.values import Keep
 from airssys_wasm.runtime.contract import (
@@ -72,10 +73,10 @@ def delivery_errors(base: type[AirssysError] = DeliveryError) -> set[type[Airssy
 @pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_of_ours_is_a_case_that_the_guest_knows(error: AirssysError) -> None:
     """Case and value fit the WIT type, whatever is in the error."""
-    keep: Keep = []
+    keep = Keep()
     codec = codec_for(MESSAGING_ERROR)
     case = messaging_error(error)
-    assert case == codec.lift(codec.lower(case, keep))
+    assert case == codec.lift(codec.lower(case, keep), Lifting())
 
 
 def test_the_table_has_every_delivery_error_that_a_sender_can_meet() -> None:
@@ -136,10 +137,10 @@ def test_a_guest_cannot_name_what_is_no_id(value: tuple[str, str, str]) -> None:
 )
 def test_any_message_fits_the_contract(message: ComponentMessage) -> None:
     """And says the same when it is read back."""
-    keep: Keep = []
+    keep = Keep()
     codec = codec_for(COMPONENT_MESSAGE)
     sender, payload, (correlation, reply_to, (seconds, nanoseconds), content_type) = codec.lift(
-        codec.lower(message_to_wit(message), keep)
+        codec.lower(message_to_wit(message), keep), Lifting()
     )
     metadata = message.metadata
     assert (id_to_wit(message.sender), message.payload.data) == (sender, payload)
@@ -154,9 +155,9 @@ def test_any_message_fits_the_contract(message: ComponentMessage) -> None:
 )
 def test_any_config_fits_the_contract(config: ComponentConfig, limits: Limits) -> None:
     """However long or short a call may take."""
-    keep: Keep = []
+    keep = Keep()
     codec = codec_for(COMPONENT_CONFIG)
-    env, data, (memory, milliseconds, fuel) = codec.lift(codec.lower(config_to_wit(config, limits), keep))
+    env, data, (memory, milliseconds, fuel) = codec.lift(codec.lower(config_to_wit(config, limits), keep), Lifting())
     assert (list(config.env), config.data) == (env, data)
     assert (limits.max_memory_bytes, limits.max_fuel) == (memory, fuel)
     assert milliseconds >= 1

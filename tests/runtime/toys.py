@@ -131,6 +131,67 @@ WAITS: Final = component(
 """Each export calls the host function of its name; `deep` calls `wait` that many calls down."""
 
 
+MANY: Final = component(
+    {
+        "send": ('(param "n" u32)', "(param i32) (call $take (i32.const 65536) (local.get 0))"),
+        "make": (
+            '(param "n" u32) (result (list (tuple u32 u32)))',
+            (
+                "(param i32) (result i32) (i32.store 1 (i32.const 8) (i32.const 65536))"
+                " (i32.store 1 (i32.const 12) (local.get 0)) i32.const 8"
+            ),
+        ),
+        "get": ('(param "v" (list (tuple u32 u32))) (result u32)', "(param i32 i32) (result i32) local.get 1"),
+        "ask": (
+            '(param "n" u32) (result u32)',
+            "(param i32) (result i32) (call $give (local.get 0) (i32.const 8)) (i32.load (i32.const 12))",
+        ),
+        "spend": (
+            '(param "n" u32)',
+            (
+                "(param i32) (local i32) (loop (i32.store (i32.add (i32.const 65536) (i32.shl (local.get 1)"
+                " (i32.const 2))) (call $new (local.get 1))) (local.set 1 (i32.add (local.get 1) (i32.const 1)))"
+                " (br_if 0 (i32.lt_u (local.get 1) (local.get 0)))) (call $spend (i32.const 65536) (local.get 0))"
+            ),
+        ),
+    },
+    prelude="""
+        (import "test:host/many" (instance $host
+            (export "thing" (type $thing (sub resource)))
+            (export "[constructor]thing" (func (param "n" u32) (result (own $thing))))
+            (export "take" (func (param "v" (list (tuple u32 u32)))))
+            (export "give" (func (param "n" u32) (result (list (tuple u32 u32)))))
+            (export "spend" (func (param "v" (list (own $thing)))))))
+        (core module $shared (memory (export "memory") 200)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8388608)))
+        (core instance $own (instantiate $shared))
+        (alias core export $own "memory" (core memory $given-memory))
+        (alias core export $own "realloc" (core func $given-realloc))
+        (alias export $host "take" (func $take))
+        (core func $core-take-import (canon lower (func $take) (memory $given-memory)))
+        (alias export $host "give" (func $give))
+        (core func $core-give-import
+            (canon lower (func $give) (memory $given-memory) (realloc $given-realloc)))
+        (alias export $host "spend" (func $spend))
+        (core func $core-spend-import (canon lower (func $spend) (memory $given-memory)))
+        (alias export $host "[constructor]thing" (func $new))
+        (core func $core-new-import (canon lower (func $new)))
+        (core instance $given (export "take" (func $core-take-import)) (export "give" (func $core-give-import))
+            (export "spend" (func $core-spend-import)) (export "new" (func $core-new-import))
+            (export "memory" (memory $given-memory)))
+    """,
+    core="""
+        (import "host" "memory" (memory 200))
+        (import "host" "take" (func $take (param i32 i32))) (import "host" "give" (func $give (param i32 i32)))
+        (import "host" "spend" (func $spend (param i32 i32))) (import "host" "new" (func $new (param i32) (result i32)))
+    """,
+    given='(with "host" (instance $given))',
+    memory="200",
+)
+"""Lists of any length: to the host (`send`, with handles `spend`), from it (`ask`), to the guest (`get`), from it
+(`make`); numbers are zero."""
+
+
 def echo_component(of: WitType) -> bytes:
     """A component whose `echo` answers any value of a type, with 16 bytes beside it so that both go through memory."""
     names = dict[WitType, str]()

@@ -153,6 +153,18 @@ async def test_what_is_rejected_is_an_error(tmp_path: Path) -> None:
     assert ("the mailbox of x/a/0 is full; its policy is reject",) == summary.samples
 
 
+@pytest.mark.parametrize("route", ["in > x/b > out", "in > x/a > x/b > out"])
+async def test_a_message_whose_json_is_too_long_for_a_key_is_an_error(tmp_path: Path, route: str) -> None:
+    """It goes to no instance, rather than to the wrong one; wherever it comes from."""
+    keyed = component("x/b", "hostile", 'instances = 2\nkey = "json:id"')
+    first = component("x/a", "hostile") if "x/a" in route else ""
+    lines = [b"huge 70000" if first else b"x" * 70_000]
+    summary, _ = await run(tmp_path, first + keyed, route, lines)
+    assert (False, 1) == (summary.ok, summary.errors)
+    assert {DeadLetterReason.PAYLOAD_TOO_LARGE: 1} == summary.dead_letters
+    assert "of 70000 bytes is over the limit of 65536" in summary.samples[0]
+
+
 @pytest.mark.parametrize(
     ("text", "policy", "problem"),
     [

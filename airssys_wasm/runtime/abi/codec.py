@@ -38,6 +38,7 @@ from airssys_wasm.runtime.abi.compound import (
     step,
 )
 from airssys_wasm.runtime.abi.handles import Borrow, Own
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.shaped import shaped_codec_for
 from airssys_wasm.runtime.abi.types import (
     BYTES,
@@ -69,7 +70,6 @@ from airssys_wasm.runtime.abi.values import (
 )
 
 if TYPE_CHECKING:
-    from airssys_wasm.runtime.abi.handles import Handles
     from airssys_wasm.runtime.abi.shapes import Shapes
 
 
@@ -83,6 +83,7 @@ class _Record:
     def lower(self, value: Value, keep: Keep) -> bytes:
         if not isinstance(value, tuple) or len(value) != len(self.fields):
             raise BadType(f"{shown(value)} is no tuple of {len(self.fields)} fields")
+        keep.spend(len(self.fields))
         parts = []
         for (name, name_image, codec), item in zip(self.fields, value, strict=True):
             parts.append(name_image)
@@ -91,12 +92,13 @@ class _Record:
         keep.append(data)
         return WORDS.pack(14, len(self.fields), address_of(data), 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         size, data = SIZED.unpack_from(image, 8)
+        lifting.grow(size, size)
         raw = string_at(data, size * ENTRY_BYTES)
         starts = range(ENTRY_BYTES - VAL_BYTES, len(raw), ENTRY_BYTES)
         return tuple(
-            field[2].lift(raw[at : at + VAL_BYTES], handles) for at, field in zip(starts, self.fields, strict=True)
+            field[2].lift(raw[at : at + VAL_BYTES], lifting) for at, field in zip(starts, self.fields, strict=True)
         )
 
 
@@ -111,10 +113,10 @@ class _Variant:
         data, codec = self.cases[name]
         return WORDS.pack(16, len(data), address_of(data), pointer_to(codec, payload, "." + name, keep))
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         _, size, data, pointer = WORDS.unpack(image)
         name = string_at(data, size).decode()
-        return (name, follow(self.cases[name][1], pointer, handles))
+        return (name, follow(self.cases[name][1], pointer, lifting))
 
 
 @attrs.frozen(eq=False)
@@ -126,8 +128,8 @@ class _Flags:
             raise BadType(f"{type(value).__name__} is no set of names")
         return lower_flags(self.names, value, keep)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        return frozenset(lift_flags(image))
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
+        return frozenset(lift_flags(image, lifting))
 
 
 @attrs.frozen(eq=False)
@@ -149,14 +151,14 @@ class Interned:
         if known is None:
             if len(self.images) >= _MAX_INTERNED:
                 self.images.clear()
-            held: Keep = []
+            held = Keep()
             known = self.images[value] = (self.codec.lower(value, held), held)
         keep.append(known)
         return known[0]
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
-        return self.codec.lift(image, handles)
+        return self.codec.lift(image, lifting)
 
 
 _MAX_INTERNED: Final = 4096

@@ -22,6 +22,7 @@ import attrs
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.names import pascal
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import ResourceName
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Lowering, Value
 from airssys_wasm.runtime.raised import said
@@ -187,9 +188,11 @@ class Own:
         keep.append(box)
         return WORDS.pack(_RESOURCE, box.address, 0, 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
-        address, handles = SIZED.unpack_from(image, 8)[0], _known(handles)
+        address, handles = SIZED.unpack_from(image, 8)[0], _known(lifting.handles)
+        if lifting.trial:
+            return None
         if self.name.imported:
             return handles.take(address, own=True)
         return GuestResource(self.name, handles, _Box(capi.resource_any_clone(address)))
@@ -216,9 +219,10 @@ class Borrow:
         keep.append(box)
         return WORDS.pack(_RESOURCE, box.address, 0, 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
-        return _known(handles).take(SIZED.unpack_from(image, 8)[0], own=False)
+        handles = _known(lifting.handles)
+        return None if lifting.trial else handles.take(SIZED.unpack_from(image, 8)[0], own=False)
 
 
 def _lowering(keep: Keep) -> Lowering:

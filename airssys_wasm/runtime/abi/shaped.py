@@ -21,11 +21,11 @@ from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import ENTRY_BYTES, VAL_BYTES
 from airssys_wasm.runtime.abi.compound import Enumerated, follow, lift_flags, lower_flags, pointer_to, step
 from airssys_wasm.runtime.abi.names import snake
+from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import EnumType, FlagsType, RecordType, VariantType, WitType
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Codec, Keep, Value, address_of
 
 if TYPE_CHECKING:
-    from airssys_wasm.runtime.abi.handles import Handles
     from airssys_wasm.runtime.abi.shapes import Shapes
 
 
@@ -46,6 +46,7 @@ class _Record:
     fields: tuple[_Field, ...]
 
     def lower(self, value: Value, keep: Keep) -> bytes:
+        keep.spend(len(self.fields))
         parts = []
         for field, item in zip(self.fields, self._items(value), strict=True):
             parts.append(field.image)
@@ -54,12 +55,13 @@ class _Record:
         keep.append(data)
         return WORDS.pack(14, len(self.fields), address_of(data), 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         size, data = SIZED.unpack_from(image, 8)
+        lifting.grow(size, size)
         raw = string_at(data, size * ENTRY_BYTES)
         starts = range(ENTRY_BYTES - VAL_BYTES, len(raw), ENTRY_BYTES)
         return self.cls(
-            *[f.codec.lift(raw[at : at + VAL_BYTES], handles) for at, f in zip(starts, self.fields, strict=True)]
+            *[f.codec.lift(raw[at : at + VAL_BYTES], lifting) for at, f in zip(starts, self.fields, strict=True)]
         )
 
     def _items(self, value: Value) -> list[Any]:
@@ -97,10 +99,10 @@ class _Variant:
         data, codec, _ = case
         return WORDS.pack(16, len(data), address_of(data), pointer_to(codec, payload, f".{tag}", keep))
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         _, size, data, pointer = WORDS.unpack(image)
         _, codec, cls = self.cases[string_at(data, size).decode()]
-        return cls() if codec is None else cls(follow(codec, pointer, handles))
+        return cls() if codec is None else cls(follow(codec, pointer, lifting))
 
 
 def _tag_and_value(value: Value) -> tuple[Any, Any]:
@@ -128,8 +130,8 @@ class _Flags:
             return lower_flags(self.names, value, keep)
         raise BadType(f"{shown(value)} is no {self.cls.__name__} and no set of names")
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        return self.cls(sum([self.bits[name] for name in lift_flags(image)]))
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
+        return self.cls(sum([self.bits[name] for name in lift_flags(image, lifting)]))
 
 
 def shaped_codec_for(of: WitType, shapes: "Shapes", make: Callable[[WitType], Codec]) -> Codec | None:

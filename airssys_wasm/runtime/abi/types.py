@@ -162,6 +162,16 @@ class FuncType:
     params: tuple[tuple[str, WitType], ...] = ()
     result: WitType | None = None
 
+    @property
+    def takes_handles(self) -> bool:
+        """Whether a resource is among its parameters."""
+        return any(has_handles(of) for _, of in self.params)
+
+    @property
+    def answers_handles(self) -> bool:
+        """Whether a resource is in its result."""
+        return self.result is not None and has_handles(self.result)
+
     def __str__(self) -> str:
         shown = ", ".join(f"{name}: {of}" for name, of in self.params)
         return f"func({shown})" + (f" -> {self.result}" if self.result else "")
@@ -202,3 +212,8 @@ def parts_of(of: WitType) -> tuple[WitType, ...]:  # noqa: PLR0911 - one line a 
             return tuple(half for half in (ok, err) if half is not None)
         case _:
             return ()
+
+
+def has_handles(of: WitType) -> bool:
+    """Whether a resource is among the types inside a type."""
+    return isinstance(of, OwnType | BorrowType) or any(map(has_handles, parts_of(of)))

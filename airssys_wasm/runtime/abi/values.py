@@ -20,6 +20,7 @@ import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import VAL_BYTES
+from airssys_wasm.runtime.abi.pace import BYTE_STEP, TEXT_STEP, Lifting, Paced
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.abi.handles import GuestResource, Handles
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 Value = Any
 """A Python value of the form that a WIT type has; the codec checks it."""
 
-Keep = list[Any]
-"""What must stay alive until wasmtime has copied the image."""
 
 _BYTES_DATA: Final = bytes.__basicsize__ - 1
 """Offset of the data in a CPython bytes object; checked below."""
@@ -49,11 +48,13 @@ if string_at(address_of(b"airssys"), 7) != b"airssys":  # pragma: no cover - ano
     raise ImportError(msg)
 
 
-@final
-class Lowering(list[Any]):
-    """What one call that may pass handles keeps alive, and what becomes of the handles."""
+class Keep(list[Any], Paced):
+    """What must stay alive until wasmtime has copied the images that one conversion makes."""
 
-    __slots__ = ("given", "handles", "lent", "loans", "moved")
+
+@final
+class Lowering(Keep):
+    """What one call that may pass handles keeps alive, and what becomes of the handles."""
 
     def __init__(self, handles: "Handles") -> None:
         super().__init__()
@@ -75,10 +76,11 @@ class Lowering(list[Any]):
         self.loans.clear()
 
     def undo(self) -> None:
-        """The call never was: everything is back."""
+        """The call never was: everything is back, and it can be begun anew."""
         for value in self.moved:
             value._gone = ""
-        self.loans = self.given
+        self.moved.clear()
+        self.given, self.loans = [], self.given
         self.end()
 
 
@@ -89,8 +91,8 @@ class Codec(Protocol):
         """Make the 32-byte image of a value; raises BadValue."""
         ...
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
-        """Read the value of an image that wasmtime made for this type, in the Store of `handles`."""
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
+        """Read the value of an image that wasmtime made for this type."""
         ...
 
 
@@ -112,7 +114,7 @@ class Number:
             right = isinstance(value, int) or (isinstance(value, float) and self.name[0] == "f")
             raise (BadValue if right else BadType)(f"{shown(value)} is no {self.name}: {exc}") from None
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         return self.layout.unpack(image)[1]
 
@@ -129,7 +131,7 @@ class Char:
             raise BadValue(f"{shown(value)} is no Unicode scalar value")
         return WORDS.pack(11, ord(value), 0, 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         return chr(int.from_bytes(image[8:12], "little"))
 
@@ -142,6 +144,7 @@ class String:
         """Make the image; raises BadValue."""
         if not isinstance(value, str):
             raise BadType(f"{type(value).__name__} is no str")
+        keep.spend(len(value) // TEXT_STEP)
         try:
             data = str.encode(value)  # not what a subclass makes of it
         except UnicodeEncodeError as exc:
@@ -149,9 +152,10 @@ class String:
         keep.append(data)
         return WORDS.pack(12, len(data), address_of(data), 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         size, data = SIZED.unpack_from(image, 8)
+        lifting.grow(size, size // TEXT_STEP)
         return string_at(data, size).decode() if size else ""
 
 
@@ -163,7 +167,7 @@ _CHUNK: Final = 16_384
 class ByteList:
     """`list<u8>`: one image of 32 bytes for each byte, written and read by extended slices at C speed.
 
-    Large lists are for worker threads: they let go of the GIL after each chunk, so that the event loop goes on.
+    Large lists are for threads of their own, which let go of the GIL after each chunk, so that the event loop goes on.
     """
 
     def lower(self, value: Value, keep: Keep) -> bytes:
@@ -173,27 +177,31 @@ class ByteList:
         if type(value) is not bytes:  # it may change or be in pieces, its items may be larger than bytes
             value = memoryview(value).tobytes()
         size = len(value)
+        keep.spend(size // BYTE_STEP)
         if size > _CHUNK:
-            memory = _lowered_in_chunks(value)
-            keep.append(memory)
-            return WORDS.pack(13, size, ctypes.addressof(ctypes.c_char.from_buffer(memory)), 0)
+            return WORDS.pack(13, size, _lowered_in_chunks(value, keep), 0)
         images = bytearray(_BYTE_ITEM) * size
         images[8::VAL_BYTES] = value
         held = (ctypes.c_char * len(images)).from_buffer(images)
         keep.append(held)
         return WORDS.pack(13, size, ctypes.addressof(held), 0)
 
-    def lift(self, image: bytes, handles: "Handles | None" = None) -> Value:
+    def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         size, data = SIZED.unpack_from(image, 8)
+        lifting.grow(size, size // BYTE_STEP)
         if size <= _CHUNK:
             return string_at(data, size * VAL_BYTES)[8::VAL_BYTES] if size else b""
         parts = []
         for start in range(0, size, _CHUNK):
             length = min(_CHUNK, size - start)
             parts.append(string_at(data + start * VAL_BYTES, length * VAL_BYTES)[8::VAL_BYTES])
-            time.sleep(0)
+            lifting.spend(length // BYTE_STEP)
         return b"".join(parts)
+
+
+_RELEASED_AT_ONCE: Final = 2_000
+"""Images that are freed while no other Python thread runs: some 100 µs. A conversion on the loop makes fewer."""
 
 
 def release(keep: Keep) -> None:
@@ -205,18 +213,29 @@ def release(keep: Keep) -> None:
                 close()
     if isinstance(keep, Lowering):
         keep.end()
+    while len(keep) > _RELEASED_AT_ONCE:
+        del keep[-_RELEASED_AT_ONCE:]
+        time.sleep(0)
     keep.clear()
 
 
 def undo(keep: Keep) -> None:
-    """Give back what was about to be passed, of a call that did not begin."""
+    """Give back what was about to be passed, of a call that did not begin; it may be begun anew."""
     if isinstance(keep, Lowering):
         keep.undo()
+    release(keep)
 
 
-def _lowered_in_chunks(value: bytes) -> mmap.mmap:
-    """The images of a large list, in anonymous memory that is not cleared twice."""
-    memory = mmap.mmap(-1, len(value) * VAL_BYTES)
+def images_of(count: int, keep: Keep) -> tuple[mmap.mmap, int]:
+    """Room for the images of a large list, in anonymous memory that is not cleared twice; and its address."""
+    memory = mmap.mmap(-1, count * VAL_BYTES)
+    keep.append(memory)
+    return memory, ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def _lowered_in_chunks(value: bytes, keep: Keep) -> int:
+    """The address of the images of a large list."""
+    memory, address = images_of(len(value), keep)
     source = memoryview(value)
     images = bytearray(_BYTE_ITEM) * _CHUNK
     for start in range(0, len(source), _CHUNK):
@@ -225,8 +244,8 @@ def _lowered_in_chunks(value: bytes) -> mmap.mmap:
             del images[len(part) * VAL_BYTES :]
         images[8::VAL_BYTES] = part
         memory[start * VAL_BYTES : (start + len(part)) * VAL_BYTES] = images
-        time.sleep(0)
-    return memory
+        keep.spend(len(part) // BYTE_STEP)
+    return address
 
 
 NUMBERS: Final = {
