@@ -219,7 +219,7 @@ class PollThreads:
         threads, self._threads = self._threads, []
         self._is_closed = True
         self._bell.set()
-        for _ in threads:
+        for _ in threads[: self._size]:  # the spare one, which is the last, hears the bell
             self._tokens.put(False)
         return threads
 
