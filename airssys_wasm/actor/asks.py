@@ -33,8 +33,10 @@ class Asked:
     """Where it waits for room in the mailbox, while it does."""
 
     def give_up(self, reason: DeadLetterReason = DeadLetterReason.WITHDRAWN) -> Outcome:
-        """Nobody waits for the answer any more."""
+        """Nobody waits for the answer any more; what is to be done all the same stays where it is."""
         envelope = self.envelope
+        if envelope.stays and envelope.inside:
+            return "running"
         if not envelope.started:
             self.child.withdraw(envelope, reason)
             if self.room is not None:

@@ -5,6 +5,7 @@ What does not fit goes by the policy of the mailbox (`core/mailboxes.py`); where
 | an ask whose time is over, or whose task is cancelled | it is | outcome |
 |---|---|---|
 | waits for room, or in the mailbox | withdrawn: it never runs | withdrawn |
+| is in the mailbox to drop a resource | left there: it runs in its turn | running |
 | is with the guest | left to its own deadline, its answer dropped | running |
 | is with the guest, `interrupt=True` | stopped together with the instance | interrupted |
 """
@@ -94,9 +95,9 @@ class Delivery:
             lane, due = self._undated, math.inf
         else:
             lane, due = self._lanes.get(timeout) or self._open_lane(timeout), self.clock.time() + timeout
-        asked = Asked(
-            child, Envelope(message, reply, callback, due, invocation=invocation), reply, due, timeout, interrupt
-        )
+        worthless_from = due if invocation is None or not invocation.drops else math.inf
+        envelope = Envelope(message, reply, callback, worthless_from, invocation=invocation)
+        asked = Asked(child, envelope, reply, due, timeout, interrupt)
         handler = AT_WORK.get() and at_work()
         lane.asks[asked] = None
         try:

@@ -51,6 +51,11 @@ class Envelope:
         own = (self.message.metadata.content_type or "").startswith(RESERVED_CONTENT_TYPE_PREFIX)
         return self.callback or (own and self.invocation is None)
 
+    @property
+    def stays(self) -> bool:
+        """Whether it is to be done though nobody waits for the answer any more: a resource that is dropped."""
+        return self.invocation is not None and self.invocation.drops
+
     def answer(self, value: Any) -> None:
         """Complete the ask; nothing when nobody asked or the asker has gone."""
         if self.reply is not None and not self.reply.done():

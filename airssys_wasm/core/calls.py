@@ -127,6 +127,9 @@ _WEIGHED_AT_ONCE: Final = 500
 _DEEPEST: Final = 200
 """Lists in lists that are looked into; no WIT type has so many, but a list may be in itself."""
 
+DROPPING: Final = "[resource-drop]"
+"""How the name of the function begins that drops a resource of the component's, as guests' toolchains call theirs."""
+
 
 @final
 @attrs.define(eq=False, repr=False)
@@ -148,6 +151,11 @@ class Invocation:
     def __attrs_post_init__(self) -> None:
         self._left = [iter(self.keywords.values())] if self.keywords else []
         self._left.append(iter(self.arguments))
+
+    @property
+    def drops(self) -> bool:
+        """Whether it drops a resource."""
+        return self.function.startswith(DROPPING)
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""Extending a component at load time, so that messages reach it as one block instead of value by value.
+"""Extending a component at load time: messages reach it as one block, and the host can drop its resources.
 
 | a component | takes |
 |---|---|
@@ -8,16 +8,28 @@
 | whose fuel is metered | the value path: the appended module would burn some of the guest's |
 
 Both paths call the same functions of the guest, and nobody outside the runtime can tell which one it is but by time.
+
+Apart from that, one that exports resources of its own gets a function for each that drops it (`abi/drops.py`). Where
+that is not recognised, or refused, its resources end with its instances alone, and whoever drops one is told so.
 """
 
 import hashlib
+import logging
 from functools import cache
+from typing import Final
 
 from wasmtime import wat2wasm
 
 from airssys_wasm.runtime.abi.append import TAIL_VERSION, tail
+from airssys_wasm.runtime.abi.binary import Unrecognised
+from airssys_wasm.runtime.abi.drops import DROPS_VERSION, drops_tail
 from airssys_wasm.runtime.abi.planes import wat_source
 from airssys_wasm.runtime.contract import LIFECYCLE
+
+DROPS_NAME: Final = f".drops-{DROPS_VERSION}"
+"""What tells components in the compile cache, all of them, from those that an older version extended or left alone."""
+
+_logger: Final = logging.getLogger("airssys_wasm.runtime")
 
 
 @cache
@@ -39,3 +51,12 @@ def extension_of(data: bytes) -> bytes:
         Unrecognised: Its shape is not known.
     """
     return tail(data, deliver_module(), f"{LIFECYCLE}#handle-message", f"{LIFECYCLE}#handle-callback")
+
+
+def drops_of(data: bytes, tail: bytes) -> bytes:
+    """What to append to a binary, behind another tail, so that its resources can be dropped; maybe nothing."""
+    try:
+        return drops_tail(data, tail)
+    except Unrecognised as exc:
+        _logger.debug("resources of a component that cannot be dropped: %s", exc)
+        return b""

@@ -8,12 +8,15 @@ from typing import Any, Final, final
 
 import attrs
 
-from airssys_wasm.core.calls import BadType, BadValue, FunctionNotFound, Invocation
+from airssys_wasm.core.calls import DROPPING, BadType, BadValue, FunctionNotFound, Invocation
 from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.drops import HANDLE
+from airssys_wasm.runtime.abi.guest_resource import DROPPED
+from airssys_wasm.runtime.abi.handles import Own
 from airssys_wasm.runtime.abi.names import pascal, snake
 from airssys_wasm.runtime.abi.reader import Interface, World
 from airssys_wasm.runtime.abi.shapes import Shapes
-from airssys_wasm.runtime.abi.types import FuncType
+from airssys_wasm.runtime.abi.types import FuncType, OwnType, ResourceName
 from airssys_wasm.runtime.abi.values import Codec, Keep, Value
 
 _MISSING: Final = object()
@@ -28,8 +31,17 @@ class Function:
         self.path = (interface, name) if name else (interface,)
         """Where it is among the component's exports."""
 
+    @classmethod
+    def dropping(cls, resource: ResourceName, export: str, shapes: Shapes) -> "Function":
+        """The one that drops a resource, which is exported under a name of this runtime's own."""
+        kind = FuncType(((HANDLE, OwnType(resource)),))
+        function = cls(resource.interface, f"{DROPPING}{resource.name}", kind, shapes)
+        function.path = (export,)
+        function.params = ((HANDLE, Own(resource, DROPPED)),)
+        return function
+
     def __str__(self) -> str:
-        return "#".join(filter(None, self.path))
+        return "#".join(filter(None, (self.interface, self.name)))
 
     @functools.cached_property
     def params(self) -> tuple[tuple[str, Codec], ...]:
@@ -99,6 +111,8 @@ class Functions:
     | `[constructor]counter` | `Counter` |
     | `[method]counter.add`, `[static]counter.zero` | `Counter.add`, `Counter.zero` |
 
+    What drops a resource is found too, as `[resource-drop]counter`, and not listed.
+
     An interface is found by its full name, or without its version when no other version of it is exported.
     """
 
@@ -114,6 +128,9 @@ class Functions:
             for function in _functions_of(name, interface, shapes):
                 functions[function.name or name] = function
                 functions.setdefault(python_name(function.name or name), function)
+        for resource, export in world.drops.items():
+            drop = Function.dropping(resource, export, shapes)
+            found.setdefault(resource.interface, {})[drop.name] = drop
         return cls({name: functions for name, functions in found.items() if functions})
 
     def find(self, interface: str, name: str) -> Function:
@@ -132,7 +149,8 @@ class Functions:
         found = functions.get(name)
         if found is None:
             label = f"{interface}#{name}".lstrip("#")
-            raise FunctionNotFound(label, sorted({python_name(known.path[-1]) for known in functions.values()}))
+            named = {python_name(known.path[-1]) for name, known in functions.items() if not name.startswith(DROPPING)}
+            raise FunctionNotFound(label, sorted(named))
         self._found[interface, name] = found
         return found
 

@@ -28,14 +28,14 @@ from airssys_wasm.core.errors import InvalidComponent
 from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import KIB, Limits
 from airssys_wasm.core.observations import Compilation
+from airssys_wasm.runtime.abi.binary import Unrecognised
 from airssys_wasm.runtime.abi.component import WasmtimeRefused, compile_component
 from airssys_wasm.runtime.abi.frame import Frames
-from airssys_wasm.runtime.abi.outline import Unrecognised
 from airssys_wasm.runtime.cache import CacheStatistics, CompileCache
 from airssys_wasm.runtime.compiled import WASI_PREFIX, Build, CompiledComponent, Learned, fits, own_world
 from airssys_wasm.runtime.conduct import Conduct
 from airssys_wasm.runtime.contract import LIFECYCLE
-from airssys_wasm.runtime.extension import extension_name, extension_of
+from airssys_wasm.runtime.extension import DROPS_NAME, drops_of, extension_name, extension_of
 from airssys_wasm.runtime.machine import Machine
 from airssys_wasm.runtime.traps import split
 
@@ -194,7 +194,7 @@ class Loader:
         component = self._extended(compiled, machine) if self._byte_path and not machine.profile.metered else None
         if component is not None:
             return Build.of(machine, component, self._make_frames())
-        return Build.of(machine, self._component(compiled, machine))
+        return Build.of(machine, self._component(compiled, machine, "", lambda _: b""))
 
     def _extended(self, compiled: CompiledComponent, machine: Machine) -> Component | None:
         try:
@@ -204,17 +204,14 @@ class Loader:
             return None
 
     def _component(
-        self,
-        compiled: CompiledComponent,
-        machine: Machine,
-        extension: str = "",
-        tail_of: Callable[[bytes], bytes] = lambda _: b"",
+        self, compiled: CompiledComponent, machine: Machine, extension: str, tail_of: Callable[[bytes], bytes]
     ) -> Component:
+        extension += DROPS_NAME
         component = self._cache.get(machine, compiled.digest, extension)
         if component is None:  # what is in the cache was found to fit
             data = compiled.read()
             with self._noted(compiled.source, len(data), machine):
-                component = _compile(machine, compiled.source, data, tail_of(data))
+                component = _compile_droppable(machine, compiled.source, data, tail_of(data))
             fits(own_world(machine, component), compiled.source)
             self._cache.put(machine, compiled.digest, component, extension)
         return component
@@ -235,6 +232,17 @@ class Loader:
         with self._frames_lock:
             self._frames = self._frames or Frames()
             return self._frames
+
+
+def _compile_droppable(machine: Machine, source: str, data: bytes, tail: bytes) -> Component:
+    """Compile a component with functions that drop its resources, or without where wasmtime refuses those."""
+    drops = drops_of(data, tail)
+    if drops:
+        try:
+            return _compile(machine, source, data, tail + drops)
+        except InvalidComponent as exc:
+            _logger.debug("%s: its resources cannot be dropped: %s", source, exc)
+    return _compile(machine, source, data, tail)
 
 
 def _compile(machine: Machine, source: str, data: bytes, tail: bytes = b"") -> Component:

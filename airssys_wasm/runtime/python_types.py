@@ -8,7 +8,7 @@ from typing import Final, final
 
 import attrs
 
-from airssys_wasm.runtime.abi.names import pascal, snake, upper
+from airssys_wasm.runtime.abi.names import handle_name, pascal, snake, upper
 from airssys_wasm.runtime.abi.reader import Interface, World
 from airssys_wasm.runtime.abi.types import (
     BYTES,
@@ -80,6 +80,13 @@ def _class(name: str, base: str, lines: Iterable[str], docstring: str = "", deco
 
 
 _DATACLASS: Final = "@dataclasses.dataclass(frozen=True, slots=True)"
+
+
+_OF_HANDLES: Final = (
+    "async def drop(self) -> None: ...",
+    "async def __aenter__(self) -> typing.Self: ...",
+    "async def __aexit__(self, *error: object) -> None: ...",
+)
 
 
 @final
@@ -173,13 +180,12 @@ class _Module:
         ]
         for name, resource in interface.resources.items():
             if resource.interface == interface.name and not resource.imported:
-                members = _members(interface, name)
                 methods = [
-                    self._method(python_name(full).partition(".")[2], kind, skip=1)
-                    for full, kind in members
+                    self._method(handle_name(full.partition(".")[2]), kind, skip=1)
+                    for full, kind in _members(interface, name)
                     if full.startswith("[method]")
                 ]
-                blocks.append(_class(self.class_of(interface.name, name), "typing.Protocol", methods))
+                blocks.append(_class(self.class_of(interface.name, name), "typing.Protocol", [*methods, *_OF_HANDLES]))
         for full, kind in interface.functions.items():
             if not full.startswith("[method]"):
                 path = python_name(full)

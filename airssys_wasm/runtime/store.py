@@ -212,7 +212,7 @@ class GuestStore:
         machine, linkage = self._build.machine, self._compiled.linkage
         provided = {} if linkage is None else linkage.resources
         if provided or self._build.exports_resources:
-            self._fiber.handles = Handles(self._fiber.context, provided)
+            self._fiber.handles = Handles(self._fiber.context, provided, self._compiled.signatures.world.drops)
         if linkage is not None:
             return linkage.linker(machine)
         return machine.wasi_linker if self._compiled.wasi else machine.linker

@@ -15,6 +15,7 @@ from airssys_wasm import ActorSystem, BadValue, ComponentId, ConfigError
 from airssys_wasm.cli.app import app
 from tests.cli.commands import GUESTS
 from tests.runtime.plugins import Kv
+from tests.runtime.things import things
 
 PLUGIN: Final = GUESTS / "plugin.wasm"
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -58,6 +59,11 @@ USE: Final = """
         await api.great("Ada")  # E
         counter = await api.counter(start=5)
         number: str = await counter.add(1)  # E
+        async with await api.counter_zero() as zero:
+            one: int = await zero.add(1)
+            await zero.sub(one)  # E
+        await zero.drop()
+        await zero.drop(one)  # E
         merged = await api.counter_merge(counter, await api.counter_zero())
         store = await api.open("mine")
         found: str | None = await api.read(store, "key")
@@ -109,6 +115,21 @@ async def test_values_have_the_classes_of_the_module(module: Any) -> None:
         assert 5 == await counter.add(1)
         with pytest.raises(BadValue, match=r"params\.first\.x"):
             await api.middle(module.Point("0", 0), module.Point(1, 1))
+
+
+def test_what_every_handle_has_stands_for_itself(tmp_path: Path) -> None:
+    """A method of the resource by the same name has an underscore behind it."""
+    (tmp_path / "things.wasm").write_bytes(things())
+    done = CliRunner().invoke(app, ["types", str(tmp_path / "things.wasm")])
+    assert 0 == done.exit_code
+    of_things = done.output.partition("class Thing(typing.Protocol):")[2].split("class ")[0]
+    assert [
+        'async def rep(self) -> "int": ...',
+        'async def drop_(self) -> "int": ...',
+        "async def drop(self) -> None: ...",
+        "async def __aenter__(self) -> typing.Self: ...",
+        "async def __aexit__(self, *error: object) -> None: ...",
+    ] == of_things.strip().split("\n    ")
 
 
 async def test_a_module_of_another_component_is_refused(module: Any) -> None:

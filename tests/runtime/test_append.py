@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airssys_wasm.runtime.abi.append import DELIVER
+from airssys_wasm.runtime.abi.binary import Unrecognised
 from airssys_wasm.runtime.abi.component import WasmtimeRefused
-from airssys_wasm.runtime.abi.outline import MEMORY, POST_RETURN, REALLOC, UTF8, Lift, Outline, Unrecognised
+from airssys_wasm.runtime.abi.outline import MEMORY, POST_RETURN, REALLOC, UTF8, Lift, Outline
 from airssys_wasm.runtime.abi.reader import exports_of
 from airssys_wasm.runtime.extension import deliver_module, extension_of
 from tests.guests import wat

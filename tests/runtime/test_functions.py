@@ -9,7 +9,7 @@ from airssys_wasm.core.calls import BadType, BadValue, Err, FunctionNotFound, Gi
 from airssys_wasm.core.errors import ExecutionError, PayloadTooLarge, Trap
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
-from airssys_wasm.runtime.abi.handles import GuestResource
+from airssys_wasm.runtime.abi.guest_resource import GuestResource
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.functions import Function
 from tests.runtime.guests import GUEST, binary, message

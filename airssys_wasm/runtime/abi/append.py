@@ -13,24 +13,23 @@ Source: https://github.com/WebAssembly/component-model/blob/main/design/mvp/Bina
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from airssys_wasm.runtime.abi.outline import (
+from airssys_wasm.runtime.abi.binary import (
     ALIAS,
     CANON,
     CORE_INSTANCE,
     CORE_MODULE,
     EXPORT,
-    MEMORY,
-    POST_RETURN,
-    REALLOC,
     TYPE,
-    UTF8,
-    Lift,
     Unrecognised,
-    outline_of,
+    name,
+    number,
+    section,
+    vector,
 )
+from airssys_wasm.runtime.abi.outline import MEMORY, POST_RETURN, REALLOC, UTF8, Lift, outline_of
 
 DELIVER: Final = "airssys-deliver"
 """The name under which an extended component exports the function."""
@@ -70,7 +69,7 @@ def tail(data: bytes, module: bytes, message: str, callback: str) -> bytes:
     lifts = outline.lift_of(message), outline.lift_of(callback)
     if any(lifts[0].options[shared] != lifts[1].options[shared] for shared in (MEMORY, REALLOC)):
         raise Unrecognised("messages and callbacks are in two memories")
-    return b"".join(_section(kind, content) for kind, content in _tail(outline.sizes, module, *lifts))
+    return b"".join(section(kind, content) for kind, content in _tail(outline.sizes, module, *lifts))
 
 
 def _tail(sizes: Counter[str], module: bytes, message: Lift, callback: Lift) -> Iterator[tuple[int, bytes]]:
@@ -78,48 +77,25 @@ def _tail(sizes: Counter[str], module: bytes, message: Lift, callback: Lift) -> 
     yield CORE_MODULE, module
     guest, appended = sizes["core instance"], sizes["core instance"] + 1
     needs = [
-        _name("memory") + b"\2" + _number(message.options[MEMORY]),
-        _name("realloc") + b"\0" + _number(message.options[REALLOC]),
-        _name("handle-message") + b"\0" + _number(message.function),
-        _name("handle-callback") + b"\0" + _number(callback.function),
-        _name("post-message") + b"\0" + _number(message.options[POST_RETURN]),
-        _name("post-callback") + b"\0" + _number(callback.options[POST_RETURN]),
+        name("memory") + b"\2" + number(message.options[MEMORY]),
+        name("realloc") + b"\0" + number(message.options[REALLOC]),
+        name("handle-message") + b"\0" + number(message.function),
+        name("handle-callback") + b"\0" + number(callback.function),
+        name("post-message") + b"\0" + number(message.options[POST_RETURN]),
+        name("post-callback") + b"\0" + number(callback.options[POST_RETURN]),
     ]
-    given = _vector([_name("guest") + b"\x12" + _number(guest)])
-    yield CORE_INSTANCE, _vector([b"\1" + _vector(needs), b"\0" + _number(sizes["core module"]) + given])
+    given = vector([name("guest") + b"\x12" + number(guest)])
+    yield CORE_INSTANCE, vector([b"\1" + vector(needs), b"\0" + number(sizes["core module"]) + given])
     exports = [(b"\0\2", "memory"), (b"\0\0", "deliver"), (b"\0\0", "realloc"), (b"\0\0", "post")]
-    yield ALIAS, _vector([sort + b"\1" + _number(appended) + _name(name) for sort, name in exports])
-    params = [_name(name) + _VALUE_TYPES[of] for name, of in _PARAMS.items()]
-    yield TYPE, _vector([b"\x40" + _vector(params) + b"\0" + _VALUE_TYPES["string"]])
+    yield ALIAS, vector([sort + b"\1" + number(appended) + name(what) for sort, what in exports])
+    params = [name(param) + _VALUE_TYPES[of] for param, of in _PARAMS.items()]
+    yield TYPE, vector([b"\x40" + vector(params) + b"\0" + _VALUE_TYPES["string"]])
     deliver = sizes["core func"]
     options = [
         bytes([UTF8]),
-        bytes([MEMORY]) + _number(sizes["core memory"]),
-        bytes([REALLOC]) + _number(deliver + 1),
-        bytes([POST_RETURN]) + _number(deliver + 2),
+        bytes([MEMORY]) + number(sizes["core memory"]),
+        bytes([REALLOC]) + number(deliver + 1),
+        bytes([POST_RETURN]) + number(deliver + 2),
     ]
-    yield CANON, _vector([b"\0\0" + _number(deliver) + _vector(options) + _number(sizes["type"])])
-    yield EXPORT, _vector([b"\0" + _name(DELIVER) + b"\1" + _number(sizes["func"]) + b"\0"])
-
-
-def _section(kind: int, content: bytes) -> bytes:
-    return bytes([kind]) + _number(len(content)) + content
-
-
-def _vector(items: Sequence[bytes]) -> bytes:
-    return _number(len(items)) + b"".join(items)
-
-
-def _name(text: str) -> bytes:
-    encoded = text.encode()
-    return _number(len(encoded)) + encoded
-
-
-def _number(value: int) -> bytes:
-    """An unsigned LEB128."""
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    yield CANON, vector([b"\0\0" + number(deliver) + vector(options) + number(sizes["type"])])
+    yield EXPORT, vector([b"\0" + name(DELIVER) + b"\1" + number(sizes["func"]) + b"\0"])

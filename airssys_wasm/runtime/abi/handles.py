@@ -12,16 +12,15 @@ both are checked here, so that a wrong handle is a `BadValue` and the instance l
 import ctypes
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from ctypes import c_void_p
-from functools import partial
 from typing import Any, Final, NoReturn, final
 
 import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.names import pascal
+from airssys_wasm.runtime.abi.guest_resource import PASSED_ON, Box, GuestResource
 from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.types import ResourceName
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Lowering, Value
@@ -29,53 +28,6 @@ from airssys_wasm.runtime.raised import said
 
 _RESOURCE: Final = 21
 _logger: Final = logging.getLogger("airssys_wasm.runtime")
-
-
-@final
-class GuestResource:
-    """A handle to something that lives in a component, owned by the host until it is passed back as `own`.
-
-    It belongs to one instance and ends with it. Methods of the resource are called on it, by their names in Python.
-    """
-
-    def __init__(self, name: ResourceName, handles: "Handles", image: "_Box") -> None:
-        self._name, self._handles, self._image = name, handles, image
-        self._gone = ""
-        self._lent = 0
-
-    @property
-    def resource(self) -> str:
-        """The WIT name of what it is a handle to, as in `my:app/counters@1.0.0#counter`."""
-        return str(self._name)
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can still be passed: its instance lives, and it was neither passed as own nor dropped."""
-        return not (self._gone or self._handles.closed)
-
-    def __getattr__(self, attribute: str) -> Callable[..., Any]:
-        if attribute.startswith("_"):
-            raise AttributeError(attribute)
-        if self._handles.call is None:
-            raise AttributeError(f"a handle to {self._name.name} has no {attribute} here")
-        return partial(self._handles.call, self._name.interface, f"{pascal(self._name.name)}.{attribute}", self)
-
-    def __repr__(self) -> str:
-        state = "" if self.usable else ", " + (self._gone or "its instance has ended")
-        return f"GuestResource({self._name}{state})"
-
-
-@final
-class _Box:
-    """Owns a `wasmtime_component_resource_any_t`: the index of a handle in its Store, without the handle itself."""
-
-    def __init__(self, address: int, rep: int = 0) -> None:
-        self.address = address
-        self.rep = rep
-        """The number of the host's object; 0 for a resource of the guest."""
-
-    def __del__(self) -> None:
-        capi.resource_any_delete(self.address)
 
 
 @attrs.frozen(eq=False)
@@ -98,8 +50,10 @@ class Handles:
 
     context: int
     provided: Mapping[ResourceName, HostResource] = attrs.field(factory=dict)
+    droppable: Container[ResourceName] = ()
+    """Those of the guest that it has a function to drop for."""
     call: "Callable[..., Any] | None" = None
-    """Calls a function: interface, name, arguments. None where there is nobody to do it."""
+    """Calls a function: interface, name, arguments; the last caller's. None where there is nobody to do it."""
     closed: bool = attrs.field(default=False, init=False)
     _objects: dict[int, Any] = attrs.field(factory=dict, init=False)
     """Those that the guest owns, by number."""
@@ -111,7 +65,7 @@ class Handles:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def give(self, name: ResourceName, value: Any, *, lent: bool = False) -> _Box:
+    def give(self, name: ResourceName, value: Any, *, lent: bool = False) -> Box:
         """Hand an object of the host's to the guest, for good or for a call; wasmtime keeps it as owned either way."""
         resource = self.provided.get(name)
         if resource is None:
@@ -125,7 +79,7 @@ class Handles:
         if text is not None:
             raise BadValue(text)
         (self._loans if lent else self._objects)[rep] = value
-        return _Box(found.value or 0, rep)
+        return Box(found.value or 0, rep)
 
     def take(self, address: int, *, own: bool) -> Any:
         """The host's object behind a handle, which the guest gives back when it is own."""
@@ -139,7 +93,7 @@ class Handles:
             return self._objects.pop(rep)
         return self._loans[rep] if rep in self._loans else self._objects[rep]
 
-    def take_back(self, box: _Box) -> None:
+    def take_back(self, box: Box) -> None:
         """An object that was given is nobody's but the host's again, whatever became of the call."""
         self._loans.pop(box.rep, None)
         self._objects.pop(box.rep, None)
@@ -172,6 +126,8 @@ class Own:
     """A resource that changes hands."""
 
     name: ResourceName
+    gone: str = PASSED_ON
+    """What a handle says of itself from then on."""
 
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
@@ -183,7 +139,7 @@ class Own:
             box = _checked(value, self.name, lowering)
             if value._lent:
                 raise BadValue(f"{value!r} is lent in the same call")
-            value._gone = "was passed on"
+            value._gone = self.gone
             lowering.moved.append(value)
         keep.append(box)
         return WORDS.pack(_RESOURCE, box.address, 0, 0)
@@ -195,7 +151,7 @@ class Own:
             return None
         if self.name.imported:
             return handles.take(address, own=True)
-        return GuestResource(self.name, handles, _Box(capi.resource_any_clone(address)))
+        return GuestResource(self.name, handles, Box(capi.resource_any_clone(address)))
 
 
 @final
@@ -237,14 +193,14 @@ def _refuse(problem: str) -> NoReturn:
     raise BadValue(problem)
 
 
-def _checked(value: Value, name: ResourceName, lowering: Lowering) -> _Box:
+def _checked(value: Value, name: ResourceName, lowering: Lowering) -> Box:
     """The index of a handle that can be used here."""
     if not isinstance(value, GuestResource):
         raise BadType(f"{shown(value)} is no GuestResource")
     if value._name != name:
         raise BadType(f"{value!r} is no {name.name}")
     if value._handles is not lowering.handles or not value.usable:
-        raise BadValue(f"{value!r} " + (value._gone or "belongs to another instance"))
+        raise BadValue(f"{value._name} {value._gone or 'belongs to another instance'}")
     return value._image
 
 

@@ -5,34 +5,28 @@ Only what is needed to append to a component is read; whatever is not known is `
 Source: https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final, final
 
 import attrs
 
-CORE_MODULE, CORE_INSTANCE, ALIAS, TYPE, CANON, IMPORT, EXPORT = 1, 2, 6, 7, 8, 10, 11
-"""Numbers of sections."""
+from airssys_wasm.runtime.abi.binary import (
+    ALIAS,
+    CANON,
+    CORE_INSTANCE,
+    CORE_MODULE,
+    EXPORT,
+    HEADER_BYTES,
+    IMPORT,
+    TYPE,
+    Reader,
+    Unrecognised,
+    sections_of,
+)
 
 UTF8, MEMORY, REALLOC, POST_RETURN = 0, 3, 4, 5
 """Canonical options. UTF-8 goes without saying; 1 and 2 are other encodings, and above 5 are asynchronous functions."""
-
-_HEADER_BYTES: Final = 8
-_START: Final = 9
-_LAST: Final = EXPORT
-_SORTS: Final = {1: "func", 3: "type", 4: "component", 5: "instance"}
-_CORE_SORTS: Final = {0: "core func", 1: "core table", 2: "core memory", 3: "core global"} | {
-    0x10: "core type",
-    0x11: "core module",
-    0x12: "core instance",
-}
-_U32_BITS: Final = 32
-_MOST_ITEMS: Final = 100_000
-"""In one section; an 18 MB Python guest has some thousand. Reading them must not take seconds."""
-
-
-class Unrecognised(Exception):
-    """The component has a shape that nothing is appended to; the text says where."""
 
 
 @attrs.frozen
@@ -61,95 +55,32 @@ class Outline:
         return lifts[0]
 
 
-@final
-@attrs.define
-class _Reader:
-    """Reads what stands in a section, from its start."""
-
-    data: bytes
-    at: int = 0
-
-    def byte(self) -> int:
-        if self.at >= len(self.data):
-            raise Unrecognised("ends too early")
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def number(self) -> int:
-        """An unsigned LEB128 of at most 32 bits."""
-        value = 0
-        for shift in range(0, _U32_BITS, 7):
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                return value
-        raise Unrecognised("a number of more than 32 bits")
-
-    def count(self) -> int:
-        """How many items follow."""
-        count = self.number()
-        if count > _MOST_ITEMS:
-            raise Unrecognised(f"{count} items in a section")
-        return count
-
-    def skip(self, size: int) -> bytes:
-        self.at += size
-        if self.at > len(self.data):
-            raise Unrecognised("ends too early")
-        return self.data[self.at - size : self.at]
-
-    def name(self) -> bytes:
-        return self.skip(self.number())
-
-    def sort(self) -> str:
-        """What kind of thing an item is; those of core WebAssembly have a second byte."""
-        kind = self.byte()
-        sort = _SORTS.get(kind) if kind else _CORE_SORTS.get(self.byte())
-        if sort is None:
-            raise Unrecognised(f"sort {kind}")
-        return sort
-
-
-def outline_of(data: bytes) -> Outline:
-    """What a component's binary defines.
+def outline_of(data: bytes, tail: bytes = b"") -> Outline:
+    """What a component's binary defines, with sections that are to be appended.
 
     Raises:
         Unrecognised: There is something in it that is not known here.
     """
     outline = Outline()
-    for kind, section in _sections(data):
-        _READERS[kind](_Reader(section), outline)
+    for kind, section in itertools.chain(sections_of(Reader(data, HEADER_BYTES)), sections_of(Reader(tail))):
+        if kind in _READERS:
+            _READERS[kind](section, outline)
     return outline
 
 
-def _sections(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and content of each section that defines something which is counted; a module's content is its own."""
-    reader = _Reader(data, _HEADER_BYTES)
-    while reader.at < len(data):
-        kind, size = reader.byte(), reader.number()
-        if kind > _LAST or kind == _START:
-            raise Unrecognised(f"section {kind}")
-        start = reader.at
-        if size > len(data) - start:
-            raise Unrecognised("ends too early")
-        reader.at += size
-        if kind in _READERS:
-            yield kind, b"" if kind == CORE_MODULE else data[start : start + size]
-
-
-def _core_module(_reader: _Reader, outline: Outline) -> None:
+def _core_module(_module: Reader, outline: Outline) -> None:
     outline.sizes["core module"] += 1
 
 
-def _core_instances(reader: _Reader, outline: Outline) -> None:
+def _core_instances(reader: Reader, outline: Outline) -> None:
     outline.sizes["core instance"] += reader.number()
 
 
-def _types(reader: _Reader, outline: Outline) -> None:
+def _types(reader: Reader, outline: Outline) -> None:
     outline.sizes["type"] += reader.number()
 
 
-def _aliases(reader: _Reader, outline: Outline) -> None:
+def _aliases(reader: Reader, outline: Outline) -> None:
     for _ in range(reader.count()):
         sort, outer = reader.sort(), reader.byte() == 2  # noqa: PLR2004 - 0 and 1: an export of an instance
         reader.number()
@@ -162,7 +93,7 @@ def _aliases(reader: _Reader, outline: Outline) -> None:
         outline.sizes[sort] += 1
 
 
-def _canons(reader: _Reader, outline: Outline) -> None:
+def _canons(reader: Reader, outline: Outline) -> None:
     for _ in range(reader.count()):
         kind = reader.byte()
         if kind <= 1 and reader.byte():
@@ -180,7 +111,7 @@ def _canons(reader: _Reader, outline: Outline) -> None:
         outline.sizes["core func"] += 1
 
 
-def _options(reader: _Reader) -> dict[int, int]:
+def _options(reader: Reader) -> dict[int, int]:
     codes: dict[int, int] = {}
     for _ in range(reader.count()):
         code = reader.byte()
@@ -190,34 +121,20 @@ def _options(reader: _Reader) -> dict[int, int]:
     return codes
 
 
-def _imports(reader: _Reader, outline: Outline) -> None:
+def _imports(reader: Reader, outline: Outline) -> None:
     for _ in range(reader.count()):
-        _extern_name(reader)
-        outline.sizes[_extern_type(reader)] += 1
+        reader.extern_name()
+        outline.sizes[reader.extern_type()[0]] += 1
 
 
-def _exports(reader: _Reader, outline: Outline) -> None:
+def _exports(reader: Reader, outline: Outline) -> None:
     for _ in range(reader.count()):
-        _extern_name(reader)
+        reader.extern_name()
         sort = reader.sort()
         reader.number()
         if reader.byte():
-            _extern_type(reader)
+            reader.extern_type()
         outline.sizes[sort] += 1
-
-
-def _extern_name(reader: _Reader) -> None:
-    if reader.byte() > 1:
-        raise Unrecognised("a name with more to it")
-    reader.name()
-
-
-def _extern_type(reader: _Reader) -> str:
-    sort = reader.sort()
-    if sort == "type" and reader.byte() == 1:  # a resource: no index follows
-        return sort
-    reader.number()
-    return sort
 
 
 _READERS: Final = {

@@ -10,6 +10,7 @@ from wasmtime import component as wt
 from wasmtime.component import _types
 
 from airssys_wasm.core.errors import InvalidComponent
+from airssys_wasm.runtime.abi.drops import DROP
 from airssys_wasm.runtime.abi.types import (
     BorrowType,
     EnumType,
@@ -71,6 +72,8 @@ class World:
 
     imports: dict[str, Interface]
     exports: dict[str, Interface]
+    drops: dict[ResourceName, str] = attrs.field(factory=dict)
+    """What drops each resource, of a component that was extended for it (`drops.py`): names of exports apart."""
 
     @functools.cached_property
     def exports_resources(self) -> bool:
@@ -99,8 +102,11 @@ def world_of(component: wt.Component, engine: Engine, wanted: Callable[[str], bo
     """Read a component's types, of the imports that are wanted: all of WASI's take tens of milliseconds."""
     kind, reader = component.type, _Reader(engine)
     imports = {name: item for name, item in kind.imports(engine).items() if wanted(name)}
-    found = reader.interfaces(imports, imported=True)
-    return World(found, reader.interfaces(kind.exports(engine), imported=False))
+    exports = kind.exports(engine)
+    drops = {name: item for name, item in exports.items() if name.startswith(DROP) and _drops(_item(item))}
+    others = {name: item for name, item in exports.items() if name not in drops}
+    found, exported = reader.interfaces(imports, imported=True), reader.interfaces(others, imported=False)
+    return World(found, exported, {reader.dropped(_item(item)): name for name, item in drops.items()})
 
 
 def import_names(component: wt.Component, engine: Engine) -> list[str]:
@@ -153,6 +159,11 @@ class _Reader:
         if world.types or world.resources:
             interfaces[""] = Interface("", {}, world.types, world.resources)
         return interfaces
+
+    def dropped(self, function: _types.FuncType) -> ResourceName:
+        """What a function drops; to be asked when the interfaces are known, by which resources are named."""
+        handle: Any = function.params[0][1]
+        return self._known(handle.ty)
 
     def _interface(self, name: str, items: dict[str, Any], *, imported: bool) -> Interface:
         resources = self._resources_of(name, items, imported=imported)
@@ -217,6 +228,13 @@ class _Reader:
                 return (OwnType if isinstance(of, _types.OwnType) else BorrowType)(self._known(of.ty))
             case _:
                 return OtherType(type(of).__name__.removesuffix("Type").lower())
+
+
+def _drops(item: Any) -> bool:
+    """Whether it is a function that takes a resource and does nothing else."""
+    if not isinstance(item, _types.FuncType) or item.result is not None:
+        return False
+    return [_types.OwnType] == [type(of) for _, of in item.params]
 
 
 def _item(extern: Any) -> Any:

@@ -23,7 +23,8 @@ from airssys_wasm.runtime.abi.capi import VAL_BYTES
 from airssys_wasm.runtime.abi.pace import BYTE_STEP, TEXT_STEP, Lifting, Paced
 
 if TYPE_CHECKING:
-    from airssys_wasm.runtime.abi.handles import GuestResource, Handles
+    from airssys_wasm.runtime.abi.guest_resource import GuestResource
+    from airssys_wasm.runtime.abi.handles import Handles
 
 Value = Any
 """A Python value of the form that a WIT type has; the codec checks it."""
