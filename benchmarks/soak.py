@@ -107,7 +107,7 @@ async def soak(plan: Plan, storage: Path, timeout: float) -> Report:
     _check_counters(ledger, driver, system.statistics())
     _check_callbacks(ledger, system._parts().router.requests.dropped)
     ledger.calls.check()
-    driver.watch.check(driver.loads.all)
+    driver.watch.check(driver.loads.counts, driver.loads.total)
     if engine.live_stores or engine.abandoned_threads:
         ledger.violate(f"left: {engine.live_stores} Stores, {engine.abandoned_threads} abandoned threads")
     await asyncio.sleep(0)
@@ -130,6 +130,7 @@ def _progress(report: Report, driver: Driver, letters: Stream[DeadLetter]) -> No
     driver.watch.read()
     _read(ledger, letters)
     if ledger.sent_count * QUARTERS >= report.plan.messages * (len(report.resident_mib) + 1):
+        driver.loads.total("handled")
         gc.collect()
         report.resident_mib.append(round(resident_bytes() / 2**20, 1))
 
@@ -162,7 +163,7 @@ def _check_messages(ledger: Ledger) -> None:
 
 def _check_counters(ledger: Ledger, driver: Driver, statistics: SystemStatistics) -> None:
     """The system's own statistics say the same."""
-    callbacks, loads = ledger.callbacks, [handle.statistics() for handle in driver.loads.all]
+    callbacks, total = ledger.callbacks, driver.loads.total
     lost = sum(count for name, count in callbacks.items() if name.startswith("lost: "))
     calls = ledger.calls
     expected = {
@@ -174,8 +175,8 @@ def _check_counters(ledger: Ledger, driver: Driver, statistics: SystemStatistics
         "dropped letters": 0,
     }
     actual = {
-        "handled": sum(load.handled for load in loads),
-        "guest_errors": sum(load.guest_errors for load in loads),
+        "handled": total("handled"),
+        "guest_errors": total("guest_errors"),
         "dead letters": sum(statistics.dead_letters.values()),
         "dropped letters": statistics.dropped_dead_letters,
     }
@@ -197,7 +198,7 @@ def _check_callbacks(ledger: Ledger, dropped: int) -> None:
 
 
 def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:
-    loads = [handle.statistics() for handle in driver.loads.all]
+    total = driver.loads.total
     return attrs.evolve(
         report,
         sent=ledger.sent_count,
@@ -208,10 +209,10 @@ def _filled(report: Report, ledger: Ledger, driver: Driver) -> Report:
         host_functions=dict(ledger.calls.kv.counts.most_common()),
         events={str(kind): count for kind, count in driver.watch.events.most_common()},
         refused=driver.trouble,
-        crashes=sum(load.crashes for load in loads),
-        restarts=sum(load.restarts for load in loads),
-        revivals=sum(load.revivals for load in loads),
-        loads=len(loads),
+        crashes=total("crashes"),
+        restarts=total("restarts"),
+        revivals=total("revivals"),
+        loads=driver.loads.counts.total(),
     )
 
 

@@ -81,7 +81,7 @@ class Driver:
         await self.loads.compile()
         served = [(SINK, None), (INBOX, self._on_callback)]
         for id_, on_callback in served:
-            self.loads.all.append(await self.system.serve(id_, self._sink, on_callback=on_callback))
+            self.loads.add(await self.system.serve(id_, self._sink, on_callback=on_callback))
         for index in range(self.plan.actors + self.plan.plugins):
             self.slots.append(Slot(index, self.loads.id_of(index), await self.loads.load(index)))
 

@@ -1,11 +1,12 @@
 """What a soak loads: actors of all kinds of settings, and plugins with functions of their own."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, final
 
 import attrs
 
-from airssys_wasm import ActorHandle, ActorSystem, Capabilities, ComponentId, HealthCheck, Limits
+from airssys_wasm import ActorHandle, ActorState, ActorSystem, Capabilities, ComponentId, HealthCheck, Limits
 from airssys_wasm.core.limits import MIB
 from airssys_wasm.runtime.compiled import CompiledComponent
 from benchmarks.harness import GUESTS
@@ -24,23 +25,41 @@ EXECUTIONS = ("auto", "auto", "thread", "loop")
 MAILBOXES = ("wait", "wait", "wait", "reject", "drop-oldest", "drop-newest")
 """But for latest-by-key, which gives up the order between keys."""
 
+COUNTERS = ("handled", "guest_errors", "crashes", "restarts", "revivals", "upgrades", "rollbacks", "passivations")
+
 
 @final
 @attrs.define(eq=False)
 class Loads:
-    """Loads the component of each index, again and again; `all` is every load there ever was, for its statistics."""
+    """Loads the component of each index, again and again, and adds up the statistics of all that there ever were."""
 
     system: ActorSystem
     plan: Plan
     ledger: Ledger
     watch: Watch
-    all: list[ActorHandle] = attrs.field(factory=list)
+    counts: Counter[ComponentId] = attrs.field(factory=Counter)
+    """How often each id was loaded."""
+    _live: list[ActorHandle] = attrs.field(factory=list)
+    _totals: Counter[str] = attrs.field(factory=Counter)
     _sources: dict[str, CompiledComponent] = attrs.field(factory=dict)
 
     async def compile(self) -> None:
         """Once, for all loads."""
         for name in ("hostile", "counter", "plugin"):
             self._sources[name] = await self.system.compile(Path(GUESTS / f"{name}.wasm"))
+
+    def add(self, handle: ActorHandle) -> None:
+        """One that was loaded, or is served."""
+        self._live.append(handle)
+        self.counts[handle.id] += 1
+
+    def total(self, counter: str) -> int:
+        """A counter of statistics, of all loads together; those that are gone are let go."""
+        gone = [handle for handle in self._live if handle.state is ActorState.STOPPED]
+        for statistics in (handle.statistics() for handle in gone):
+            self._totals.update({name: getattr(statistics, name) for name in COUNTERS})
+        self._live = [handle for handle in self._live if handle not in gone]
+        return self._totals[counter] + sum(int(getattr(handle.statistics(), counter)) for handle in self._live)
 
     def id_of(self, index: int) -> ComponentId:
         """Its address."""
@@ -68,7 +87,7 @@ class Loads:
             mailbox=MAILBOXES[index % 11 % len(MAILBOXES)],
             **own,
         )
-        self.all.append(handle)
+        self.add(handle)
         if not is_plugin:
             await self.system.subscribe(f"soak.t{index % TOPICS}", id_)
         return handle

@@ -15,7 +15,7 @@ from typing import Final, final
 
 import attrs
 
-from airssys_wasm import ActorHandle, ActorSystem, AirssysError, ComponentId, DeadLetter, Event
+from airssys_wasm import ActorHandle, ActorState, ActorSystem, AirssysError, ComponentId, DeadLetter, Event
 from airssys_wasm.actor.child import Child
 from airssys_wasm.core.limits import MIB
 from airssys_wasm.system.events import Stream
@@ -33,8 +33,6 @@ ROUND_SECONDS: Final = 3.0
 ROOM_BYTES: Final = 14 * MIB
 NOBODY: Final = ComponentId("demo", "nobody", "0")
 RELAY: Final = ComponentId("host", "app", "relay")
-LONERS: Final = [ComponentId("demo", f"a{number}", "0") for number in range(5)]
-"""Components that may be loaded, each under a supervisor of its own."""
 LEAVINGS: Final = ("stop", "stop", "kill", "cancel", "unload")
 
 
@@ -51,9 +49,10 @@ class Step:
 
 
 def plan(seed: int, actions: dict[str, int], count: int = STEPS) -> list[Step]:
-    """What a seed stands for."""
+    """What a seed stands for; each does some things often and others seldom or never."""
     dice = random.Random(seed)
-    names = dice.choices([*actions], [*actions.values()], k=count)
+    weights = [weight * dice.choice([0.1, 1, 1, 4]) for weight in actions.values()]
+    names = dice.choices([*actions], weights, k=count)
     return [Step(name, dice.getrandbits(32)) for name in names]
 
 
@@ -64,6 +63,12 @@ class Chaos:
 
     seed: int
     dice: random.Random = attrs.field(init=False)
+    loners: list[ComponentId] = attrs.field(init=False)
+    """Components that may be loaded, each under a supervisor of its own."""
+    trouble: float = attrs.field(init=False)
+    """How often a stage of a component's life goes wrong."""
+    rest: float = attrs.field(init=False)
+    """How often everything that is ready may run before the next step is taken."""
     clock: ManualClock = attrs.field(factory=ManualClock, init=False)
     host: ScriptedHost = attrs.field(init=False)
     system: ActorSystem = attrs.field(init=False)
@@ -88,7 +93,9 @@ class Chaos:
     """Who sent a message, of those whose order is kept."""
 
     def __attrs_post_init__(self) -> None:
-        self.dice = random.Random(self.seed)
+        self.dice = dice = random.Random(self.seed)
+        self.loners = [ComponentId("demo", f"a{number}", "0") for number in range(dice.choice([1, 2, 5]))]
+        self.trouble, self.rest = dice.choice([0.02, 0.07, 0.2]), dice.choice([0.05, 0.3, 0.8])
         self.host = ScriptedHost({}, self.clock)
         room = ROOM_BYTES if self.dice.random() < 0.3 else None
         self.system = ActorSystem(host=self.host, clock=self.clock, max_total_memory_bytes=room)
@@ -156,13 +163,16 @@ class Chaos:
         task.cancel()
 
     def some(self, dice: random.Random) -> ActorHandle:
-        """A handle of something, perhaps stale."""
-        return dice.choice([*self.handles.values()])
+        """A handle of something, sometimes stale."""
+        return self._of(dice, [*self.handles.values()])
 
     def component(self, dice: random.Random) -> ActorHandle:
-        """A handle of a component, perhaps stale."""
-        handles = [handle for handle in self.handles.values() if handle.id != RELAY]
-        return dice.choice(handles or [*self.handles.values()])
+        """A handle of a component, sometimes stale."""
+        return self._of(dice, [handle for handle in self.handles.values() if handle.id != RELAY])
+
+    def _of(self, dice: random.Random, handles: list[ActorHandle]) -> ActorHandle:
+        live = [handle for handle in handles if handle.state is not ActorState.STOPPED]
+        return dice.choice((live if dice.random() < 0.8 else handles) or handles or [*self.handles.values()])
 
     def anybody(self, dice: random.Random) -> ComponentId:
         """An address, perhaps nobody's."""

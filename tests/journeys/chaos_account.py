@@ -30,7 +30,8 @@ class Account:
     ends: dict[Key, list[BaseException | None]] = attrs.field(factory=dict)
     """Of asks: the error, or None for an answer."""
     callbacks: Counter[str] = attrs.field(factory=Counter)
-    lost_callbacks: int = 0
+    others: Counter[DeadLetterReason] = attrs.field(factory=Counter)
+    """Dead letters without a number: callbacks, and calls."""
     shutdown_errors: int = 0
     numbers: int = 0
     perhaps: set[Key] = attrs.field(factory=set)
@@ -49,7 +50,7 @@ class Account:
             if b"#" in letter.message.payload.data:
                 self.died.setdefault((int(number), letter.target), []).append(letter)
             else:
-                self.lost_callbacks += 1
+                self.others[letter.reason] += 1
 
 
 def fits(end: BaseException | None, letters: list[DeadLetter]) -> bool:

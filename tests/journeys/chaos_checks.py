@@ -69,14 +69,14 @@ def _check_counters(chaos: Chaos) -> None:
     account, statistics = chaos.account, chaos.system.statistics()
     children = [child.statistics() for child in chaos.children]
     kinds = Counter(event.kind for event in chaos.events)
-    letters = [letter for letters in account.died.values() for letter in letters]
+    letters = account.others + Counter(letter.reason for letters in account.died.values() for letter in letters)
     pairs = {
-        "dead letters": (len(letters) + account.lost_callbacks, sum(statistics.dead_letters.values())),
+        "dead letters": (letters.total(), sum(statistics.dead_letters.values())),
         "handled": (
             account.handled.total() + account.callbacks.total() + account.shutdown_errors,
             sum(child.handled + child.guest_errors for child in children),
         ),
-        "dropped": (sum(letter.reason in DROPPED for letter in letters), sum(child.dropped for child in children)),
+        "dropped": (sum(letters[reason] for reason in DROPPED), sum(child.dropped for child in children)),
         "upgrades": (kinds[EventKind.UPGRADED], sum(child.upgrades for child in children)),
         "rollbacks": (kinds[EventKind.ROLLED_BACK], sum(child.rollbacks for child in children)),
         "passivations": (kinds[EventKind.PASSIVATED], sum(child.passivations for child in children)),

@@ -256,10 +256,10 @@ class SlowStorage:
 
     async def claim(self, _component: ComponentId, _code: str, *, inherit: bool = False) -> None:
         """As of `Storage`; nobody keeps anything here."""
-        match self._dice.randrange(8):
-            case 0 | 1:
-                await rest(self._clock, self._dice.choice([0.2, 1.0, 20.0]))
-            case 2 if not inherit or self._dice.random() < 0.5:
+        match self._dice.randrange(12):
+            case 0 | 1 | 2 | 3:
+                await rest(self._clock, self._dice.choice([0.2, 5.0, 20.0]))
+            case 4:
                 raise StorageUnavailable("here", "on purpose")
 
     async def aclose(self) -> None:

@@ -20,9 +20,10 @@ from airssys_wasm import (
     SupervisorSpec,
 )
 from airssys_wasm.core.limits import MIB
-from tests.journeys.chaos import LONERS, Chaos
+from tests.journeys.chaos import Chaos
 
 POLICIES: Final = [MailboxPolicy(rule, "bytes:0:2" if rule == "latest-by-key" else None) for rule in MailboxRule]
+GRANTS: Final = Capabilities(send=("demo/*", "host/*"))
 STRATEGIES: Final = ("one_for_one", "one_for_all", "rest_for_one")
 SHUTDOWNS: Final = ("brutal", 0.5, 3.0, "infinite")
 
@@ -37,8 +38,8 @@ class Lives:
     def upgrade(self, dice: random.Random) -> None:
         """Replace the binary of a component."""
         chaos, handle = self.chaos, self.chaos.component(dice)
-        source = chaos.version(dice, 0.15)
-        probation, max_crashes = dice.choice([0.0, 0.0, 0.5, 2.0, 10.0]), dice.choice([0, 1, 3])
+        source = chaos.version(dice, 2 * chaos.trouble)
+        probation, max_crashes = dice.choice([0.0, 0.5, 2.0, 10.0]), dice.choice([0, 1, 3])
         upgrade = partial(chaos.system.upgrade, handle, source, probation=probation, max_crashes=max_crashes)
         chaos.begin(f"upgrade {handle.id}", upgrade)
 
@@ -49,13 +50,13 @@ class Lives:
 
     def load(self, dice: random.Random) -> None:
         """Load one that stands alone."""
-        component = dice.choice(LONERS)
-        self.chaos.begin(f"load {component}", partial(self.loaded, dice, component, 0.1))
+        component = dice.choice(self.chaos.loners)
+        self.chaos.begin(f"load {component}", partial(self.loaded, dice, component))
 
-    async def loaded(self, dice: random.Random, component: ComponentId, trouble: float) -> None:
-        """Load one; `trouble` is how often a stage of its life goes wrong."""
+    async def loaded(self, dice: random.Random, component: ComponentId) -> None:
+        """Load one, and have it get the news."""
         chaos = self.chaos
-        spec = self._spec(dice, component, trouble)
+        spec = self._spec(dice)
         source, restart = spec.pop("source"), spec.pop("restart")
         policy = RestartPolicy(restart=restart, intensity=dice.choice([0, 1, 3]), backoff_initial=dice.choice([0, 0.4]))
         chaos.handles[component] = await chaos.system.load(component, source, restart=policy, **spec)
@@ -69,13 +70,13 @@ class Lives:
     def supervise(self, dice: random.Random) -> None:
         """Start a tree."""
         name = dice.choice(["one", "two"])
-        self.chaos.begin(f"supervise {name}", partial(self.supervised, dice, name, 0.1))
+        self.chaos.begin(f"supervise {name}", partial(self.supervised, dice, name))
 
-    async def supervised(self, dice: random.Random, name: str, trouble: float) -> None:
+    async def supervised(self, dice: random.Random, name: str) -> None:
         """Start a tree, sometimes with one tree in another."""
         chaos = self.chaos
         leaves = [ComponentId("demo", f"{name}{number}", "0") for number in range(4)]
-        specs = [ComponentSpec(leaf, **self._spec(dice, leaf, trouble)) for leaf in leaves]
+        specs = [ComponentSpec(leaf, **self._spec(dice)) for leaf in leaves]
         below = self._group(dice, "below", *specs[2:])
         top = self._group(dice, name, *specs[:2], *([below] if dice.random() < 0.5 else specs[2:]))
         chaos.trees[name] = await chaos.system.supervise(top)
@@ -102,6 +103,14 @@ class Lives:
         """Start the trees anew that have failed."""
         for tree in self.chaos.trees.values():
             self.chaos.begin(f"restart {tree.name}", tree.restart)
+
+    def revoke(self, dice: random.Random) -> None:
+        """Take a component's grants back, or give it some."""
+        component = self.chaos.component(dice).id
+        if dice.random() < 0.5:
+            self.chaos.system.revoke(component)
+        elif self.chaos.system.get(component) is not None:
+            self.chaos.system.grant(component, GRANTS)
 
     def link(self, dice: random.Random) -> None:
         """Link two components."""
@@ -131,11 +140,11 @@ class Lives:
         doings += [tree.wait_stopped for tree in self.chaos.trees.values()]
         self.chaos.begin("wait", dice.choice(doings), lasts=True)
 
-    def _spec(self, dice: random.Random, component: ComponentId, trouble: float) -> dict[str, Any]:
+    def _spec(self, dice: random.Random) -> dict[str, Any]:
         """What `load` and `ComponentSpec` have in common."""
         return {
-            "source": self.chaos.version(dice, trouble),
-            "capabilities": Capabilities(send=("demo/*", "host/*")),
+            "source": self.chaos.version(dice, self.chaos.trouble),
+            "capabilities": GRANTS,
             "limits": limits(dice),
             "restart": dice.choice(["permanent", "transient", "temporary"]),
             "shutdown": dice.choice(SHUTDOWNS),
@@ -161,5 +170,5 @@ def limits(dice: random.Random) -> Limits:
         max_payload_bytes=70,
         max_execution_time=10.0,
         send_wait=dice.choice([0.05, 1.0]),
-        max_pending_requests=2,
+        max_pending_requests=dice.choice([1, 2]),
     )

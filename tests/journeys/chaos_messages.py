@@ -8,7 +8,7 @@ from typing import Final, final
 import attrs
 
 from airssys_wasm import ActorHandle, AirssysError, ComponentMessage, GuestError
-from tests.journeys.chaos import LONERS, NOBODY, RELAY, Chaos
+from tests.journeys.chaos import NOBODY, RELAY, Chaos
 from tests.journeys.chaos_guests import read
 
 VERBS: Final = {
@@ -82,7 +82,11 @@ class Messages:
 
     def send(self, dice: random.Random) -> None:
         """Send by address, sometimes in the name of a component."""
-        target, (verb, argument), sender = self.chaos.anybody(dice), self.verb(dice), dice.choice([None, *LONERS])
+        target, (verb, argument), sender = (
+            self.chaos.anybody(dice),
+            self.verb(dice),
+            dice.choice([None, *self.chaos.loners]),
+        )
 
         async def sent() -> None:
             await self.chaos.system.send(sender, target, self.chaos.new(verb, argument, target, "host")[1])
@@ -92,7 +96,7 @@ class Messages:
     def request(self, dice: random.Random) -> None:
         """Request in the name of a component."""
         target, (verb, argument) = self.chaos.anybody(dice), self.verb(dice)
-        requester, timeout = dice.choice([RELAY, *LONERS]), dice.choice([0.0, 0.5, 5.0, 60.0])
+        requester, timeout = dice.choice([RELAY, *self.chaos.loners]), dice.choice([0.0, 0.5, 5.0, 60.0])
 
         async def requested() -> None:
             number, payload = self.chaos.new(verb, argument, target, None)  # a requester that sleeps is woken first
@@ -120,6 +124,11 @@ class Messages:
                 raise
 
         self.chaos.begin("publish", published)
+
+    def call(self, dice: random.Random) -> None:
+        """Call a function that no script has."""
+        handle, timeout = self.chaos.some(dice), dice.choice([None, 1.0])
+        self.chaos.begin(f"call {handle.id}", partial(handle.call, "demo:chaos/none", "nothing", timeout=timeout))
 
     def verb(self, dice: random.Random) -> tuple[str, str]:
         """What a message says, with its argument."""

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 import attrs
 
 from airssys_wasm.testing.clock import settle
-from tests.journeys.chaos import LONERS, RELAY, Chaos, Step
+from tests.journeys.chaos import RELAY, Chaos, Step
 from tests.journeys.chaos_lives import Lives, limits, there
 from tests.journeys.chaos_messages import Messages
 
@@ -17,24 +17,26 @@ ACTIONS: Final = {
     "tell": 12,
     "tell_now": 6,
     "send": 8,
-    "request": 8,
+    "request": 10,
     "publish": 3,
     "burst": 6,
+    "call": 2,
     "resume": 14,
     "time": 20,
     "turns": 8,
     "cancel": 10,
     "upgrade": 10,
     "restart": 4,
-    "load": 6,
+    "load": 9,
     "unload": 3,
-    "supervise": 2,
+    "supervise": 4,
     "stop_tree": 1,
     "restart_tree": 1,
-    "link": 3,
+    "link": 4,
     "unlink": 1,
     "linked": 1,
     "wait_stopped": 1,
+    "revoke": 2,
 }
 
 
@@ -57,7 +59,7 @@ class Steps:
         done = getattr(who, step.action)(dice)
         if done is not None:
             await done
-        if dice.random() < 0.3:
+        if dice.random() < self.chaos.rest:
             await settle()
         self.chaos.look()
 
@@ -67,9 +69,9 @@ class Steps:
         relay, heard = self.messages.relay, self.messages.heard
         await chaos.system.serve(RELAY, relay, on_callback=heard, limits=limits(dice), mailbox="drop-newest")
         chaos.handles[RELAY] = there(chaos, RELAY)
-        for component in LONERS[:3]:
-            chaos.begin(f"load {component}", partial(self.lives.loaded, dice, component, 0.1))
-        chaos.begin("supervise", partial(self.lives.supervised, dice, "one", 0.1))
+        for component in chaos.loners[:3]:
+            chaos.begin(f"load {component}", partial(self.lives.loaded, dice, component))
+        chaos.begin("supervise", partial(self.lives.supervised, dice, "one"))
         await settle()
 
     def resume(self, dice: random.Random) -> None:
