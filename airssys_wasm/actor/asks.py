@@ -33,15 +33,14 @@ class Asked:
     """Where it waits for room in the mailbox, while it does."""
 
     def give_up(self, reason: DeadLetterReason = DeadLetterReason.WITHDRAWN) -> Outcome:
-        """Nobody waits for the answer any more; what is to be done all the same stays where it is."""
+        """Nobody waits for the answer any more."""
         envelope = self.envelope
-        if envelope.stays and envelope.inside:
-            return "running"
         if not envelope.started:
             self.child.withdraw(envelope, reason)
+            outcome: Outcome = "running" if envelope.inside else "withdrawn"
             if self.room is not None:
                 self.room.cancel()
-            return "withdrawn"
+            return outcome
         actor = self.child.actor
         if self.interrupt and actor is not None and actor.interrupt(envelope):
             return "interrupted"
@@ -59,7 +58,7 @@ class Asked:
             self.give_up()
         elif self.reply.done():
             self.reply.exception()
-        elif self.envelope.started:  # let in and begun before its task, which waited for room, could go on
+        elif self.envelope.started or self.envelope.inside:  # while its task, which waited for room, could not go on
             self.reply.cancel()
             self.give_up()
 

@@ -208,10 +208,11 @@ class Child:
             self.observer.dead_letter(DeadLetter(self.id, envelope.message, reason, error))
 
     def withdraw(self, envelope: Envelope, reason: DeadLetterReason) -> None:
-        """Nobody waits for a message any more, or its time is over: unless it has started it never will."""
-        if not envelope.started:
-            self.mailbox.discard(envelope)
-            self.lose(envelope, reason)
+        """Nobody waits for a message any more, or its time is over: unless it has started, or stays, it never will."""
+        if envelope.started or (envelope.stays and (envelope.inside or self.mailbox.put_callback(envelope))):
+            return
+        self.mailbox.discard(envelope)
+        self.lose(envelope, reason)
 
     def _dropped(self, envelope: Envelope, reason: DeadLetterReason) -> None:
         """The mailbox's policy has dropped a message."""

@@ -5,7 +5,7 @@ What does not fit goes by the policy of the mailbox (`core/mailboxes.py`); where
 | an ask whose time is over, or whose task is cancelled | it is | outcome |
 |---|---|---|
 | waits for room, or in the mailbox | withdrawn: it never runs | withdrawn |
-| is in the mailbox to drop a resource | left there: it runs in its turn | running |
+| the same, to drop a resource | left there, or let in: it runs in its turn | running |
 | is with the guest | left to its own deadline, its answer dropped | running |
 | is with the guest, `interrupt=True` | stopped together with the instance | interrupted |
 """

@@ -47,13 +47,13 @@ class Envelope:
 
     @property
     def exempt(self) -> bool:
-        """Whether no policy may refuse or drop it: a callback, or one of the runtime's own messages; not a call."""
+        """Whether no policy may refuse or drop it: a callback, one of the runtime's own messages, a drop; no call."""
         own = (self.message.metadata.content_type or "").startswith(RESERVED_CONTENT_TYPE_PREFIX)
-        return self.callback or (own and self.invocation is None)
+        return self.callback or (own and self.invocation is None) or self.stays
 
     @property
     def stays(self) -> bool:
-        """Whether it is to be done though nobody waits for the answer any more: a resource that is dropped."""
+        """Whether it is done in its turn though nobody waits for that any more: a resource is dropped."""
         return self.invocation is not None and self.invocation.drops
 
     def answer(self, value: Any) -> None:

@@ -41,8 +41,8 @@ class Mailbox(Generic[Signal]):
     | is refused, dropped, or has others dropped | it does not fit, and the policy says so; `on_drop` is told which |
 
     Signals have room always. So have callbacks, which keep their place in the order: their number is bounded where
-    requests are made, so that a full mailbox never keeps an answer out. `close` is not optional: an anyio channel that
-    is collected unclosed warns.
+    requests are made, so that a full mailbox never keeps an answer out. Drops that are given up have it like callbacks.
+    `close` is not optional: an anyio channel that is collected unclosed warns.
     """
 
     component: ComponentId

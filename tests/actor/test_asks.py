@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from airssys_wasm.core.calls import Invocation
-from airssys_wasm.core.errors import RequestTimeout
+from airssys_wasm.core.errors import ActorStopped, RequestTimeout
+from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage, MessagePayload
 from airssys_wasm.core.observations import DeadLetterReason
@@ -43,8 +44,38 @@ async def test_a_drop_that_nobody_waits_for_any_more_stays(bench: Bench, how: st
     assert [(b"drop", DeadLetterReason.NOT_EXPORTED)] == bench.letters()
 
 
-async def test_a_drop_that_waits_for_room_is_withdrawn(bench: Bench) -> None:
-    """As any message that is not in the mailbox."""
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+async def test_a_drop_that_waits_for_room_goes_in(bench: Bench, how: str) -> None:
+    """When it is given up: it has room as a callback has, and is there once."""
+    child = await bench.start(limits=Limits(mailbox_capacity=1))
+    first = bench.asking(child, b"wait")
+    await bench.host.until_paused()
+    await bench.tell(child, b"fills")
+    dropping = asyncio.get_running_loop().create_task(
+        bench.supervisor.delivery.ask(child, MESSAGE, 2.0, invocation=DROP)
+    )
+    later = bench.asking(child, b"count", 20.0)
+    await settle()
+    if how == "timeout":
+        await bench.clock.advance(2.0)
+        with pytest.raises(RequestTimeout) as caught:
+            await dropping
+        assert "running" == caught.value.outcome
+    else:
+        dropping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dropping
+    await settle()
+    assert (1, 1) == (child.mailbox.callbacks_waiting, child.mailbox.statistics().senders_waiting)
+    bench.guest().resume()
+    await first
+    assert b"1" == await later
+    assert [(b"drop", DeadLetterReason.NOT_EXPORTED)] == bench.letters()
+    assert (0, 0) == (child.mailbox.callbacks_waiting, child.mailbox.statistics().waiting)
+
+
+async def test_a_drop_that_is_given_up_as_the_mailbox_closes_is_a_dead_letter(bench: Bench) -> None:
+    """Once; its asker hears of the stop."""
     child = await bench.start(limits=Limits(mailbox_capacity=1))
     first = bench.asking(child, b"wait")
     await bench.host.until_paused()
@@ -53,10 +84,10 @@ async def test_a_drop_that_waits_for_room_is_withdrawn(bench: Bench) -> None:
         bench.supervisor.delivery.ask(child, MESSAGE, 2.0, invocation=DROP)
     )
     await settle()
-    await bench.clock.advance(2.0)
-    with pytest.raises(RequestTimeout) as caught:
-        await dropping
-    assert "withdrawn" == caught.value.outcome
     bench.guest().resume()
+    child.close_mailbox(ExitReason(ExitKind.STOPPED, "stopped"))
+    dropping.cancel()
+    with pytest.raises((ActorStopped, asyncio.CancelledError)):
+        await dropping
     await first
-    assert [(b"drop", DeadLetterReason.EXPIRED)] == bench.letters()
+    assert 1 == [letter for letter, _ in bench.letters()].count(b"drop")

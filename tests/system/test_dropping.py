@@ -14,11 +14,9 @@ from airssys_wasm import (
     ActorSystem,
     ComponentCrashed,
     ComponentId,
-    DeadLetterReason,
     DeadlineExceeded,
     EventKind,
     Limits,
-    MailboxFull,
     RequestTimeout,
     Trap,
 )
@@ -251,37 +249,40 @@ async def test_a_cancelled_drop_whose_destructor_runs_goes_on(system: ActorSyste
     assert [7] == gate.ticked
 
 
-async def test_a_drop_that_waits_for_room_can_be_taken_back(system: ActorSystem) -> None:
-    """It was never in the mailbox; the handle is as it was, and can be dropped later."""
+@pytest.mark.parametrize("how", ["cancelled", "late"])
+async def test_a_drop_that_waits_for_room_has_it_when_it_is_given_up(system: ActorSystem, how: str) -> None:
+    """Nothing is left over because a mailbox was full."""
     gate = Gate(is_open=False)
     plugin = await load(system, gate, limits=Limits(mailbox_capacity=1))
-    thing = await plugin[THINGS].Thing(7)
+    thing = await plugin.interface(THINGS, timeout=0.05 if how == "late" else 50).Thing(7)
     call = await busy(plugin, gate)
-    waits = asyncio.get_running_loop().create_task(plugin[THINGS].dropped())
+    waits = asyncio.get_running_loop().create_task(plugin[THINGS].wait(1))
     await asyncio.sleep(0)
-    with anyio.CancelScope() as scope:
-        async with thing:
-            scope.cancel()
-    gate.open.set()
-    await call
-    assert (0, True) == (await waits, thing.usable)
-    await thing.drop()
-    assert 1 == await plugin[THINGS].dropped()
-
-
-async def test_a_full_mailbox_may_refuse_a_drop(system: ActorSystem) -> None:
-    """By its policy; the handle is as it was."""
-    gate = Gate(is_open=False)
-    plugin = await load(system, gate, limits=Limits(mailbox_capacity=1), mailbox="reject")
-    thing = await plugin[THINGS].Thing(7)
-    call = await busy(plugin, gate)
-    waits = asyncio.get_running_loop().create_task(plugin[THINGS].dropped())
-    await asyncio.sleep(0)
-    with pytest.raises(MailboxFull):
-        await thing.drop()
+    if how == "late":
+        with pytest.raises(RequestTimeout, match="running"):
+            await thing.drop()
+    else:
+        with anyio.CancelScope() as scope:
+            async with thing:
+                scope.cancel()
+    assert (thing.usable, 1) == (True, plugin.statistics().mailbox.waiting)
     gate.open.set()
     await asyncio.gather(call, waits)
-    async with thing:
-        """It is still there."""
+    assert (1, [0, 1]) == (await plugin[THINGS].dropped(), gate.ticked)
+    assert {} == {reason: count for reason, count in system.statistics().dead_letters.items() if count}
+
+
+@pytest.mark.parametrize("policy", ["reject", "drop-newest", "drop-oldest"])
+async def test_no_policy_refuses_a_drop(system: ActorSystem, policy: str) -> None:
+    """It makes room where it matters, and waits for its turn."""
+    gate = Gate(is_open=False)
+    plugin = await load(system, gate, limits=Limits(mailbox_capacity=1), mailbox=policy)
+    thing = await plugin[THINGS].Thing(7)
+    call = await busy(plugin, gate)
+    waits = asyncio.get_running_loop().create_task(plugin[THINGS].wait(1))
+    await asyncio.sleep(0)
+    drop = asyncio.get_running_loop().create_task(thing.drop())
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(call, waits, drop)
     assert 1 == await plugin[THINGS].dropped()
-    assert 1 == system.statistics().dead_letters[DeadLetterReason.MAILBOX_FULL]

@@ -54,12 +54,11 @@ class GuestResource:
 
         Raises:
             ComponentCrashed: The destructor trapped, or broke a limit; the instance has ended, and all handles with it.
-            RequestTimeout: It was not done in time. It will be in its turn; but where `outcome` is "withdrawn",
-                it still waited for room in the mailbox, and is still there.
+            RequestTimeout: It was not done in time; it will be, in its turn.
             CallRefused: The component has a shape in which its resources cannot be dropped; they end with its instance.
-            AskDeadlock, MailboxFull: As for any call; it is still there.
+            AskDeadlock: As for any call; it is still there.
 
-        Cancellation: as a timeout.
+        Cancellation: it is dropped all the same, in its turn; also if there was no room for it in the mailbox yet.
         """
         if self.usable:
             call = self._droppable()
