@@ -78,6 +78,8 @@ class Chaos:
     tasks: "dict[asyncio.Task[None], str]" = attrs.field(factory=dict, init=False)
     """Operations of host code; those of `lasting` may last as long as the system."""
     lasting: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
+    leaving: bool = attrs.field(default=False, init=False)
+    """Whether nothing more is to begin."""
     cancelled: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
     children: dict[Child, None] = attrs.field(factory=dict, init=False)
     """Every component there ever was."""

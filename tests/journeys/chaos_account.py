@@ -30,6 +30,10 @@ class Account:
     ends: dict[Key, list[BaseException | None]] = attrs.field(factory=dict)
     """Of asks: the error, or None for an answer."""
     callbacks: Counter[str] = attrs.field(factory=Counter)
+    owed: set[str] = attrs.field(factory=set)
+    """Requests that were accepted, by correlation id, but for those that were taken back."""
+    lost: set[str] = attrs.field(factory=set)
+    """Callbacks that were dead letters."""
     others: Counter[DeadLetterReason] = attrs.field(factory=Counter)
     """Dead letters without a number: callbacks, and calls."""
     shutdown_errors: int = 0
@@ -51,6 +55,7 @@ class Account:
                 self.died.setdefault((int(number), letter.target), []).append(letter)
             else:
                 self.others[letter.reason] += 1
+                self.lost.add(letter.message.metadata.correlation_id or "")
 
 
 def fits(end: BaseException | None, letters: list[DeadLetter]) -> bool:

@@ -22,8 +22,10 @@ def odd(child: Child) -> list[str]:
         found.append("an actor that has ended")
     if state in {ActorState.STOPPING, ActorState.STARTING}:
         found.append("half-way")
-    if (actor is None) is (state is ActorState.RUNNING):
-        found.append("running without an actor, or the other way round")
+    if actor is None and state is ActorState.RUNNING:
+        found.append("without an actor")
+    if actor is not None and state in {ActorState.ASLEEP, ActorState.FAILED}:
+        found.append("with an actor")
     if state is ActorState.ASLEEP and not isinstance(child.mailbox, AsleepMailbox):
         found.append("asleep with a mailbox")
     if state is ActorState.RESTARTING and child.timer is None and child.leaf is None and actor is None:
@@ -61,6 +63,9 @@ def check_the_end(chaos: Chaos) -> None:
         if len(ends) != 1 or not fits(ends[0], account.died.get(key, [])):
             found.append(f"the ask {key} ended as {ends}, its message as {account.died.get(key)}")
     found += [f"{count} callbacks for {request}" for request, count in account.callbacks.items() if count != 1]
+    never = account.owed - account.lost - account.callbacks.keys()
+    dropped = chaos.system.statistics().dropped_requests
+    found += [f"{len(never)} callbacks never came, {dropped} went with their instance"] if len(never) > dropped else []
     _check_counters(chaos)
 
 

@@ -222,7 +222,9 @@ async def _request(world: World, guest: ScriptedGuest, target: ComponentId, *, c
     assert outbox is not None
     number = world.account.numbers
     request = await outbox.request(state, target, world.inner(guest, target), timeout=(0.0, 1.0, 60.0)[number % 3])
+    world.account.owed.add(request)
     if cancels:
+        world.account.owed.discard(request)
         outbox.cancel_request(state, request)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, final
 
@@ -37,11 +38,30 @@ class Lives:
 
     def upgrade(self, dice: random.Random) -> None:
         """Replace the binary of a component."""
-        chaos, handle = self.chaos, self.chaos.component(dice)
+        handle = self.chaos.component(dice)
+        self.chaos.begin(f"upgrade {handle.id}", self._upgrade_of(dice, handle))
+
+    def upgrade_again(self, dice: random.Random) -> None:
+        """Give an upgrade up, and begin another one as soon as it has ended."""
+        chaos = self.chaos
+        under_way = [(task, what) for task, what in chaos.tasks.items() if what[:8] == "upgrade " and not task.done()]
+        if not under_way:
+            return
+        task, what = dice.choice(under_way)
+        upgrade = self._upgrade_of(dice, chaos.handles[ComponentId.parse(what.removeprefix("upgrade "))])
+
+        async def again() -> None:
+            await asyncio.wait([task])
+            await upgrade()
+
+        chaos.cancel(task)
+        chaos.begin(what, again)
+
+    def _upgrade_of(self, dice: random.Random, handle: ActorHandle) -> Callable[[], Awaitable[None]]:
+        chaos = self.chaos
         source = chaos.version(dice, 2 * chaos.trouble)
-        probation, max_crashes = dice.choice([0.0, 0.5, 2.0, 10.0]), dice.choice([0, 1, 3])
-        upgrade = partial(chaos.system.upgrade, handle, source, probation=probation, max_crashes=max_crashes)
-        chaos.begin(f"upgrade {handle.id}", upgrade)
+        probation, max_crashes = dice.choice([0.0, 0.5, 2.0, 10.0]), dice.choice([0, 0, 1])
+        return partial(chaos.system.upgrade, handle, source, probation=probation, max_crashes=max_crashes)
 
     def restart(self, dice: random.Random) -> None:
         """Have a new instance of one."""

@@ -101,7 +101,8 @@ class Messages:
         async def requested() -> None:
             number, payload = self.chaos.new(verb, argument, target, None)  # a requester that sleeps is woken first
             try:
-                await self.chaos.system.request(requester, target, payload, timeout=timeout)
+                request = await self.chaos.system.request(requester, target, payload, timeout=timeout)
+                self.chaos.account.owed.add(request)
             except asyncio.CancelledError:
                 self.chaos.account.perhaps.add((number, target))
                 raise

@@ -40,6 +40,7 @@ async def _run(chaos: Chaos, steps: Sequence[Step]) -> None:
         await taking.take(step)
     if chaos.dice.random() < 0.7:
         await _calm(chaos)
+    chaos.leaving = True
     if how == "unload":
         await _unload_all(chaos)
     leave.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, final
 
@@ -26,6 +27,8 @@ ACTIONS: Final = {
     "turns": 8,
     "cancel": 10,
     "upgrade": 10,
+    "upgrade_again": 3,
+    "collide": 15,
     "restart": 4,
     "load": 9,
     "unload": 3,
@@ -38,6 +41,19 @@ ACTIONS: Final = {
     "wait_stopped": 1,
     "revoke": 2,
 }
+
+COLLIDING: Final = (
+    "ask",
+    "tell",
+    "burst",
+    "request",
+    "upgrade",
+    "upgrade_again",
+    "restart",
+    "unload",
+    "cancel",
+    "resume",
+)
 
 
 @final
@@ -55,13 +71,17 @@ class Steps:
         """Take one."""
         dice = random.Random(step.dice)
         self.chaos.trace.append(step.action)
-        who: Any = next(who for who in (self, self.messages, self.lives) if hasattr(who, step.action))
-        done = getattr(who, step.action)(dice)
+        done = self._doing(step.action)(dice)
         if done is not None:
             await done
         if dice.random() < self.chaos.rest:
             await settle()
         self.chaos.look()
+
+    def _doing(self, action: str) -> Callable[[random.Random], Any]:
+        who: Any = next(who for who in (self, self.messages, self.lives) if hasattr(who, action))
+        doing: Callable[[random.Random], Any] = getattr(who, action)
+        return doing
 
     async def start(self, dice: random.Random) -> None:
         """What there is from the beginning."""
@@ -86,6 +106,21 @@ class Steps:
         """Let the loop turn."""
         for _ in range(dice.randrange(7)):
             await asyncio.sleep(0)
+
+    def collide(self, dice: random.Random) -> None:
+        """Have something happen in the very turn in which the clock brings something else."""
+        soon = sorted(timer for timer in self.chaos.clock._timers if not timer.cancelled)[:5]
+        if not soon:
+            return
+        timer, first = dice.choice(soon), dice.random() < 0.5
+        doing, other = partial(self._doing(dice.choice(COLLIDING)), dice), timer.callback
+
+        def both() -> None:
+            for what in (doing, other) if first else (other, doing):
+                if what is other or not self.chaos.leaving:
+                    what()
+
+        timer.callback = both
 
     def cancel(self, dice: random.Random) -> None:
         """Cancel operations that are under way, wherever they wait."""
