@@ -38,7 +38,7 @@ CALL_GOES_WITH = {
     "refused": {"refused"},
     "crashed": {DELIVERED},
     "interrupted": {DELIVERED, "refused"},
-    "running": {DELIVERED, "ok", "err"},
+    "running": {DELIVERED, "ok", "err", "refused"},
     "withdrawn": {WAITING},
     "full": {WAITING},
     "stopped": {WAITING, DELIVERED},

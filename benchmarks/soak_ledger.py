@@ -44,7 +44,7 @@ GOES_WITH = {
     "withdrawn": {"expired"},
     "full": {"mailbox-full", "dropped-oldest", "dropped-newest"},
     "running": {"ok", "err", "crashed", "interrupted", "actor-stopped"},
-    "interrupted": {"interrupted", "actor-stopped"},
+    "interrupted": {"interrupted", "actor-stopped", "crashed"},  # a link, or a trap, was there first
     "too-large": {"payload-too-large"},
     "cancelled": {
         *("ok", "err", "crashed", "interrupted", "withdrawn", "actor-stopped"),

@@ -52,6 +52,7 @@ def plan(seed: int, actions: dict[str, int], count: int = STEPS) -> list[Step]:
     """What a seed stands for; each does some things often and others seldom or never."""
     dice = random.Random(seed)
     weights = [weight * dice.choice([0.1, 1, 1, 4]) for weight in actions.values()]
+    weights[[*actions].index("load")] += actions["load"]  # where nothing lives nothing happens
     names = dice.choices([*actions], weights, k=count)
     return [Step(name, dice.getrandbits(32)) for name in names]
 
@@ -107,6 +108,7 @@ class Chaos:
     def version(self, dice: random.Random, trouble: float) -> bytes:
         """A new binary."""
         self.versions += 1
+        trouble = trouble if self.versions > len(self.loners) else 0.0  # something has to live at first
         source = f"version {self.versions}".encode()
         self.host.scripts[source] = Version(conduct(dice, self.versions, trouble), self).script()
         return source
@@ -174,7 +176,7 @@ class Chaos:
 
     def _of(self, dice: random.Random, handles: list[ActorHandle]) -> ActorHandle:
         live = [handle for handle in handles if handle.state is not ActorState.STOPPED]
-        return dice.choice((live if dice.random() < 0.8 else handles) or handles or [*self.handles.values()])
+        return dice.choice((live if dice.random() < 0.9 else handles) or handles or [*self.handles.values()])
 
     def anybody(self, dice: random.Random) -> ComponentId:
         """An address, perhaps nobody's."""

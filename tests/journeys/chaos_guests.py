@@ -257,8 +257,8 @@ class SlowStorage:
         self._clock, self._dice = clock, random.Random(seed)
 
     async def claim(self, _component: ComponentId, _code: str, *, inherit: bool = False) -> None:
-        """As of `Storage`; nobody keeps anything here."""
-        match self._dice.randrange(12):
+        """As of `Storage`; nobody keeps anything here. It is upgrades that inherit."""
+        match self._dice.randrange(12 if inherit else 30):
             case 0 | 1 | 2 | 3:
                 await rest(self._clock, self._dice.choice([0.2, 5.0, 20.0]))
             case 4:

@@ -78,7 +78,7 @@ class Lives:
         chaos = self.chaos
         spec = self._spec(dice)
         source, restart = spec.pop("source"), spec.pop("restart")
-        policy = RestartPolicy(restart=restart, intensity=dice.choice([0, 1, 3]), backoff_initial=dice.choice([0, 0.4]))
+        policy = RestartPolicy(restart=restart, intensity=dice.choice([0, 2, 3]), backoff_initial=dice.choice([0, 0.4]))
         chaos.handles[component] = await chaos.system.load(component, source, restart=policy, **spec)
         await chaos.system.subscribe("news", component)
 
@@ -166,7 +166,7 @@ class Lives:
             "source": self.chaos.version(dice, self.chaos.trouble),
             "capabilities": GRANTS,
             "limits": limits(dice),
-            "restart": dice.choice(["permanent", "transient", "temporary"]),
+            "restart": dice.choice(["permanent", "transient", "transient", "temporary"]),
             "shutdown": dice.choice(SHUTDOWNS),
             "health": dice.choice([None, HealthCheck(interval=1.0, timeout=0.5, failures=2)]),
             "passivate_after": dice.choice([None, 0.5, 2.0]),

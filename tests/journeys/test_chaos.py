@@ -34,7 +34,7 @@ def test_a_seed_does_the_same_in_the_same_order(seed: int) -> None:
 
 def test_it_is_a_chaos() -> None:
     """Nothing that may happen is missing for long."""
-    runs = [run(seed)[1] for seed in range(100, 120)]
+    runs = [run(seed)[1] for seed in range(100, 130)]
     kinds = {event.kind for one in runs for event in one.events}
     reasons = {letter.reason for one in runs for letters in one.account.died.values() for letter in letters}
     reasons = reasons.union(*(one.account.others for one in runs))
