@@ -136,7 +136,7 @@ class ComponentActor:
 
     def step_aside(self) -> Aside:
         """Leave the mailbox, after the message in progress, to whoever is next; see `Aside`."""
-        self.aside = aside = Aside()
+        self.aside = aside = Aside(is_killed=self._scope.cancel_called)
         self._signal(Order.STEP_ASIDE)
         if self._reason is not None:
             aside.end(self._reason)

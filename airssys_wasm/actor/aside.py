@@ -25,11 +25,11 @@ class Aside:
     The calls are made by the actor's own task, so that orders, kills and deadlines hold for them as for messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_killed: bool = False) -> None:
         self._here, self._bell, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._reason: ExitReason | None = None
         self._asked: tuple[ComponentMessage, asyncio.Future[bytes | None]] | None = None
-        self._over = self.is_killed = False
+        self._over, self.is_killed = False, is_killed
 
     def waits(self) -> bool:
         """Whether the instance waits, and nobody has told it to go on, or to end, which comes a turn later."""

@@ -11,6 +11,7 @@ from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.upgrade import Upgrade
 from airssys_wasm.core.errors import ActorStopped, InstantiationFailed, RequestTimeout
+from airssys_wasm.core.exits import ExitKind, ExitReason
 from airssys_wasm.core.limits import MIB, Limits
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import EventKind
@@ -114,6 +115,29 @@ async def test_the_second_order_to_step_aside_is_not_forgotten(bench: Bench) -> 
     assert second.waits()
     second.go_on()
     assert b"1" == await bench.ask(child, b"version")
+
+
+async def test_an_upgrade_does_not_take_over_from_one_that_a_link_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in one turn, in which it has just been woken: it ends as linked, and the new one takes its place then."""
+    child = await bench.start(script=version("1"))
+    step_aside, linked = ComponentActor.step_aside, ExitReason(ExitKind.LINKED, "to another one")
+
+    def in_one_turn(actor: ComponentActor) -> Aside:
+        if actor is first:
+            assert actor._mailbox is not None
+            actor._mailbox.put_signal(Order.CHECK)
+            actor.end(linked)
+        return step_aside(actor)
+
+    first = child.actor
+    monkeypatch.setattr(ComponentActor, "step_aside", in_one_turn)
+    upgraded = upgrading(bench, child, version("2"))
+    await bench.clock.advance(1.0)
+    assert (True, b"2") == (upgraded.done(), await bench.ask(child, b"version"))
+    kinds = [EventKind.STARTED, EventKind.LINKED, EventKind.RESTARTING, EventKind.UPGRADED, EventKind.STARTED]
+    assert kinds == bench.observer.kinds()
 
 
 class SlowStore:
