@@ -6,7 +6,8 @@ are due in the order in which they came, and share one.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, final
+from itertools import islice
+from typing import Any, Final, final
 
 import anyio
 import attrs
@@ -16,6 +17,9 @@ from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.core.errors import Outcome, RequestTimeout
 from airssys_wasm.core.observations import DeadLetterReason
 from airssys_wasm.core.ports import Clock, Timer
+
+EXPIRED_AT_ONCE: Final = 100
+"""Asks that end in one turn, some 5 µs each and what their askers do then."""
 
 
 @final
@@ -78,15 +82,17 @@ class Lane:
         self.timer = self.clock.call_at(when, self.ring)
 
     def ring(self) -> None:
-        """End what is due and wait for the next one."""
+        """End what is due, a few in a turn of the loop, and wait for the next one."""
         now = self.clock.time()
-        for asked in list(self.asks):
+        for asked in list(islice(self.asks, EXPIRED_AT_ONCE)):
             if asked.due > now:
-                self.ring_at(asked.due)
-                return
+                break
             del self.asks[asked]
             asked.expire()
-        self.on_empty()
+        if self.asks:
+            self.ring_at(max(now, next(iter(self.asks)).due))
+        else:
+            self.on_empty()
 
     def expire_lost(self) -> None:
         """End what an actor has found to be late, whose time the timer would tell next."""

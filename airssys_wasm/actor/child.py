@@ -2,10 +2,12 @@
 
 import math
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import attrs
 
+from airssys_wasm.actor.clearing import Clearing
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.lifecycle import LifecycleEvent, advance
@@ -154,8 +156,10 @@ class Child:
     fuel: int = attrs.field(default=0, init=False, repr=False)
     starting: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
     ending: Waiters = attrs.field(factory=Waiters, init=False, repr=False)
+    clearing: Clearing = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self.clearing = Clearing(self)
         self.open_mailbox()
 
     @property
@@ -192,14 +196,10 @@ class Child:
         return mailbox
 
     def close_mailbox(self, reason: ExitReason) -> None:
-        """Accept no more; each message that waits ends as `ActorStopped`."""
+        """Accept no more; each message that waits ends as `ActorStopped`, those of a long queue in later turns."""
         self.reason = reason
-        left = [*self.backlog, *self.mailbox.close(reason)]
+        self.clearing.add(chain(list(self.backlog), self.mailbox.close(reason)), reason)
         self.backlog.clear()
-        for envelope in left:
-            error = ActorStopped(self.id, reason, envelope.message)
-            envelope.fail(error)
-            self.lose(envelope, DeadLetterReason.ACTOR_STOPPED, error)
 
     def lose(self, envelope: Envelope, reason: DeadLetterReason, error: AirssysError | None = None) -> None:
         """Report a message that is not going to be handled, once; it is never started from then on."""
@@ -254,6 +254,7 @@ class Child:
         self.cancel_timer()
         self.state = ActorState.STOPPED
         self.close_mailbox(reason)
+        self.clearing.finish()
         self.starting.settle(ActorStopped(self.id, reason))
         self.ending.settle()
 

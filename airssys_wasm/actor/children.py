@@ -264,12 +264,13 @@ class Children:
 
     def _gone(self, child: Child, reason: ExitReason, error: BaseException | None = None) -> None:
         """Nothing of it is left but what others still hold."""
-        if self.beside.outlives(child, partial(self._gone, child, reason, error)):
-            child.close_mailbox(reason)
+        again = partial(self._gone, child, reason, error)
+        outlived = self.beside.outlives(child, again)
+        child.close_mailbox(reason)
+        if outlived or child.clearing.outlives(partial(self.post, again)):
             return
         was_known = self.registry.find(child.handle) is child
         child.move(LifecycleEvent.START_FAILED if child.state is ActorState.STARTING else LifecycleEvent.STOPPED)
-        child.close_mailbox(reason)
         self.registry.remove(child)
         self.all.pop(child, None)
         self.tops.pop(child, None)

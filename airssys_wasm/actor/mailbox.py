@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar, final
 
 import anyio
@@ -156,7 +156,7 @@ class Mailbox(Generic[Signal]):
 
     def discard(self, envelope: Envelope) -> bool:
         """Take a message out before its turn; its room goes to senders that wait. False when it is not in."""
-        if not envelope.inside:
+        if self._closed or not envelope.inside:
             return False
         envelope.inside = False
         self._empty_places += 1
@@ -193,24 +193,22 @@ class Mailbox(Generic[Signal]):
             finally:
                 self._bell = None
 
-    def close(self, reason: ExitReason | None = None) -> list[Envelope]:
+    def close(self, reason: ExitReason | None = None) -> Iterator[Envelope]:
         """Refuse everything from now on; senders that wait get `ActorStopped` with the reason.
 
         Returns:
-            The messages that were in, in order, for the caller to answer; none when it was closed already.
+            The messages that were in, in order, for the caller to take and to answer; none when it was closed already.
         """
         if self._closed:
-            return []
-        left = self._all()
-        for envelope in left:
-            envelope.inside = False
-        self._inlet.close()
-        self._outlet.close()
-        self._closed, self._reason = True, reason
+            return iter(())
+        self._closed, self._reason, count = True, reason, self._waiting + self._callbacks
         self._waiting = self._waiting_bytes = self._callbacks = 0
+        self._inlet.close()
         self._outside.refuse_all()
         self._ring()
-        return left
+        if not count:
+            self._outlet.close()
+        return self._left(count)
 
     def statistics(self) -> MailboxStatistics:
         """A snapshot; signals and callbacks are not counted."""
@@ -274,8 +272,14 @@ class Mailbox(Generic[Signal]):
             self._empty_places -= 1
             place = self._outlet.receive_nowait()
 
-    def _all(self) -> list[Envelope]:
-        """Take every message out of the channel, and its empty places."""
+    def _left(self, count: int) -> Iterator[Envelope]:
+        """What a closed mailbox holds; nothing else is taken out of it, not even its empty places."""
+        for _ in range(count):
+            yield self._first_from(self._outlet.receive_nowait())
+        self._outlet.close()
+
+    def _clear_away(self) -> None:
+        """Leave no empty place."""
         count = self._waiting + self._callbacks
         messages = [self._first_from(self._outlet.receive_nowait()) for _ in range(count)]
         for _ in range(self._empty_places):
@@ -283,11 +287,7 @@ class Mailbox(Generic[Signal]):
             if self._shelf is not None:
                 self._shelf.take(place)
         self._empty_places = 0
-        return messages
-
-    def _clear_away(self) -> None:
-        """Leave no empty place."""
-        for envelope in self._all():
+        for envelope in messages:
             if self._shelf is not None:
                 self._shelf.put(envelope)
             self._inlet.send_nowait(envelope)

@@ -17,6 +17,7 @@ across a sleep is in storage. A member of a group sleeps through the restart of 
 stopped, and its next instance will be as new as theirs. A message that comes meanwhile revives it in its turn.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
@@ -78,7 +79,7 @@ class AsleepMailbox:
         """None: a component with requests under way does not fall asleep."""
         return 0
 
-    def close(self, reason: ExitReason | None = None) -> list[Envelope]:
+    def close(self, reason: ExitReason | None = None) -> Iterator[Envelope]:
         """Refuse everything from now on, as a closed mailbox."""
         return self.child.open_mailbox().close(reason)
 

@@ -130,7 +130,7 @@ class Outbox(Protocol):
         """What the sender may know of a component; None when there is none, or it may not send to it."""
         ...
 
-    def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
+    async def reachable(self, sender: ComponentId) -> "Sequence[ComponentId]":
         """The components that the sender may send to."""
         ...
 

@@ -86,7 +86,14 @@ class Subscriptions:
 
     def subscribers(self, topic: str) -> Iterator[ComponentId]:
         """Who gets what is published to a topic, in the order in which they first subscribed."""
+        return filter(None, self.looked_through(topic))
+
+    def looked_through(self, topic: str) -> Iterator[ComponentId | None]:
+        """The same with None for everybody else, so that who goes through many can let others run in between.
+
+        Nobody is among them who subscribes meanwhile, or is gone by then.
+        """
         segments = check_topic(topic)
-        for target, patterns in self._patterns.items():
-            if any(matches(pattern, segments) for pattern in patterns):
-                yield target
+        for target in tuple(self._patterns):
+            patterns = self._patterns.get(target, ())
+            yield target if any(matches(pattern, segments) for pattern in patterns) else None

@@ -169,7 +169,11 @@ class Traffic(abc.ABC):
         parts, content_type = self._parts(), check_content_type(content_type)
         clock, failed, delivered = parts.supervisor.clock, dict[ComponentId, DeliveryError](), 0
         deadline, pace = clock.time() + PUBLISH_SECONDS, Pace()
-        for target in list(parts.subscriptions.subscribers(topic)):
+        targets = []
+        for target in parts.subscriptions.looked_through(topic):
+            targets += [target] if target is not None else []
+            await pace.breathe()
+        for target in targets:
             wait = max(0.0, deadline - clock.time())
             try:
                 await parts.router.send(

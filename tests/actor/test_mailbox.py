@@ -42,7 +42,7 @@ async def small() -> AsyncIterator[Mailbox[str]]:
     """Room for two messages, ten bytes."""
     mailbox = Mailbox[str](OWNER, capacity=2, max_bytes=10)
     yield mailbox
-    mailbox.close()
+    list(mailbox.close())
 
 
 async def test_messages_come_out_in_the_order_they_went_in(small: Mailbox[str]) -> None:
@@ -204,7 +204,7 @@ async def test_whoever_waits_is_woken_by_what_comes(small: Mailbox[str]) -> None
         await waiting
         _take_all(small)
     waiting = await _started(small.wait())
-    small.close()
+    list(small.close())
     with pytest.raises(ActorStopped):
         await waiting
 
@@ -250,17 +250,17 @@ async def test_closing_gives_back_what_waits_and_refuses_the_rest(small: Mailbox
     for envelope in inside:
         small.offer_nowait(envelope)
     outside = await _started(small.offer(late := _envelope(), 5))
-    assert inside == small.close(reason)
+    assert inside == list(small.close(reason))
     assert MailboxStatistics(0, 0, capacity=2, capacity_bytes=10, senders_waiting=0) == small.statistics()
     with pytest.raises(ActorStopped, match="demo/owner/0 has stopped: stopped: unloaded") as caught:
         await outside
     assert (reason, late.message) == (caught.value.reason, caught.value.message)
-    assert [] == small.close()
+    assert [] == list(small.close())
 
 
 async def test_a_closed_mailbox_refuses_every_offer(small: Mailbox[str]) -> None:
     """With the message; the channel's own error does not show."""
-    small.close()
+    list(small.close())
     message = _envelope(1000)
     with pytest.raises(ActorStopped) as caught:
         small.offer_nowait(message)
@@ -276,7 +276,7 @@ async def test_a_closed_mailbox_refuses_every_offer(small: Mailbox[str]) -> None
 async def test_signals_that_came_before_the_end_are_still_taken(small: Mailbox[str]) -> None:
     """Closing does not swallow a signal."""
     small.put_signal("stop")
-    small.close()
+    list(small.close())
     await small.wait()
     assert "stop" == small.take_nowait()
 
@@ -285,7 +285,7 @@ async def test_a_closed_mailbox_is_collected_without_a_warning() -> None:
     """Both ends of the channel are closed."""
     mailbox = Mailbox[str](OWNER, 1, 1)
     mailbox.offer_nowait(_envelope())
-    mailbox.close()
+    list(mailbox.close())
     del mailbox
     gc.collect()
 

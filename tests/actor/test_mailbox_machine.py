@@ -72,7 +72,7 @@ class MailboxMachine(RuleBasedStateMachine):
     @initialize(policy=st.sampled_from(POLICIES))
     def begin(self, policy: MailboxPolicy) -> None:
         """Every run is under one policy."""
-        self.mailbox.close()
+        list(self.mailbox.close())
         self.rule = policy.rule
         self.mailbox = Mailbox(OWNER, CAPACITY, MAX_BYTES, policy, lambda *what: self.dropped.append(what))
 
@@ -247,7 +247,7 @@ class MailboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.inside) + len(self.outside) > 3)
     def close(self) -> None:
         """What is inside comes back, who waits outside is told."""
-        assert self.inside == self.mailbox.close()
+        assert self.inside == list(self.mailbox.close())
         self.settle()
         assert all(isinstance(sender.task.exception(), ActorStopped) for sender in self.outside)
         self.inside, self.outside, self.closed = [], [], True
@@ -282,7 +282,7 @@ class MailboxMachine(RuleBasedStateMachine):
         """Leave nothing behind."""
         if self.sleeper is not None:
             self.sleeper.cancel()
-        self.mailbox.close()
+        list(self.mailbox.close())
         self.settle()
         for sender in self.outside:
             assert isinstance(sender.task.exception(), ActorStopped)

@@ -190,7 +190,7 @@ async def test_a_broadcast_to_thousands_lets_others_run(office: Office) -> None:
 
 async def test_reachable_lists_whom_the_sender_may_send_to(office: Office) -> None:
     """In the order of their loads."""
-    assert [] == list(office.router.reachable(ONE))
+    assert [] == await office.router.reachable(ONE)
     office.guard.grant(ONE, Capabilities(send=["demo/two/0", "demo/one/0"]))
-    assert [ONE, TWO] == list(office.router.reachable(ONE))
-    assert [ONE, TWO, THREE] == list(office.router.reachable(HOST))
+    assert [ONE, TWO] == await office.router.reachable(ONE)
+    assert [ONE, TWO, THREE] == await office.router.reachable(HOST)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -71,7 +71,7 @@ class Outbox:
         """Only the target is known."""
         return ComponentInfo(target, "name", "1.2.3", "healthy") if target == TARGET else None
 
-    def reachable(self, sender: ComponentId) -> Iterable[ComponentId]:
+    async def reachable(self, sender: ComponentId) -> Sequence[ComponentId]:
         """The sender and its target."""
         return [sender, TARGET]
 
