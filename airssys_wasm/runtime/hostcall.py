@@ -112,6 +112,8 @@ class HostCall:
         function = self.function
         try:
             arguments, taken = await self._lifted(convert)
+            if self.handles is not None:
+                self.handles.hand_over()
             large = await self._written(await function.run(state, *arguments), convert)
         except Exception as exc:
             raise HostFunctionError(f"{function.interface}#{function.name}", said(exc)) from exc

@@ -68,10 +68,15 @@ class Instance:
         image = self._result.raw
         if has_handles and not lifting.in_thread:
             codec.lift(image, lifting.tried())
+        handles = lifting.handles
         try:
             value = codec.lift(image, lifting)
+            if handles is not None:
+                handles.hand_over()
         except Oversized:
             value = None
+            if handles is not None:
+                handles.refuse()
         if image[0] > _LAST_SCALAR:
             self.free()
         return value

@@ -7,6 +7,8 @@ from typing import Any, Protocol, final
 
 import anyio
 
+from airssys_wasm.runtime.raised import said
+
 
 class Pollable(Protocol):
     """A call as the threads see it."""
@@ -90,7 +92,13 @@ class Job:
             self.loop.call_soon_threadsafe(self._set, ended)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the loop that the call could not be run."""
+        """Tell the loop that the call could not be run.
+
+        Values have code of their own, which may raise anything while they are converted: a `StopIteration` cannot be
+        told to anybody, and a cancellation of its making is not the caller's.
+        """
+        if not isinstance(error, Exception) or isinstance(error, StopIteration):
+            error = RuntimeError(said(error))
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._set_error, error)
 

@@ -1,6 +1,7 @@
 """Values to and from the memory images of wasmtime's: by ourselves, and through a component."""
 
 import math
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from airssys_wasm.core.calls import BadValue, Err, Ok
 from airssys_wasm.runtime.abi.codec import Interned, codec_for
-from airssys_wasm.runtime.abi.pace import Lifting
+from airssys_wasm.runtime.abi.pace import MOST_STEPS, TEXT_STEP, Lifting
 from airssys_wasm.runtime.abi.types import (
     BOOL,
     BYTES,
@@ -103,6 +104,28 @@ def test_bytes_of_any_size_cross(size: int) -> None:
     """Below the chunk that is copied at once, at it, and over it."""
     data = (bytes(range(256)) * (size // 256 + 1))[:size]
     assert [data] == through_wasm(BYTES, data)
+
+
+@pytest.mark.parametrize("part", ["x", "aé", "a€é", "\U0001f40d", "aé€\U0001f40d"])
+@pytest.mark.parametrize("more", [-1, 0, 1, 300_000])
+def test_text_of_any_size_crosses(part: str, more: int) -> None:
+    """Also what is encoded and decoded in chunks, which end within a character."""
+    codec, keep = codec_for(STRING), Keep()
+    text = part * ((MOST_STEPS * TEXT_STEP + more) // len(part))
+    assert text == codec.lift(codec.lower(text, keep), Lifting())
+
+
+def test_a_long_text_lets_others_run_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways: a guest can send tens of megabytes, during which nothing else would run."""
+    pauses = list[float]()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    codec, keep, lifting = codec_for(STRING), Keep(), Lifting()
+    keep.unbound()
+    image = codec.lower("é" * (10 * MOST_STEPS * TEXT_STEP), keep)
+    assert len(pauses) >= 10
+    lifting.unbound()
+    codec.lift(image, lifting)
+    assert len(pauses) >= 30
 
 
 @pytest.mark.parametrize("repeated", [1, 10_000], ids=["at once", "in chunks"])

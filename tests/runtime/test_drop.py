@@ -1,6 +1,8 @@
 """The host drops a resource of a guest: once, through a function that the component was extended with."""
 
+import copy
 import hashlib
+import pickle
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final, final
@@ -164,6 +166,18 @@ async def test_a_drop_by_call_takes_what_is_there(plugin: Plugin) -> None:
     with pytest.raises(FunctionNotFound):
         await plugin(f"{DROPPING}store", counter)
     assert 1 == await plugin("dropped")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda thing: copy.deepcopy([thing])[0]])
+async def test_a_copy_of_a_handle_is_the_handle_itself(start: Start, duplicate: Callable[[Any], Any]) -> None:
+    """Such as in `dataclasses.asdict` of a record; two would each drop it, and each free what belongs to one."""
+    one = await start(things())
+    thing = await one.make()
+    assert thing is duplicate(thing)
+    with pytest.raises(TypeError, match="in this process only"):
+        pickle.dumps(thing)
+    await thing.drop()
+    assert 1 == await one.dropped()
 
 
 async def test_handles_of_other_instances_are_refused(start: Start) -> None:

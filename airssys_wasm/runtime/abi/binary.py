@@ -25,6 +25,9 @@ _SIGN: Final = 0x40
 _MOST_ITEMS: Final = 100_000
 """In one section; an 18 MB Python guest has some thousand. Reading them must not take seconds."""
 
+_MOST_NAME_BYTES: Final = 10_000
+"""Some names are read again and again, and wasmtime itself refuses those of more than 100,000."""
+
 
 class Unrecognised(Exception):
     """The component has a shape that nothing is appended to; the text says where."""
@@ -76,7 +79,10 @@ class Reader:
 
     def name(self) -> bytes:
         """Text behind its length, which need not be UTF-8."""
-        part = self.part(self.number())
+        size = self.number()
+        if size > _MOST_NAME_BYTES:
+            raise Unrecognised(f"a name of {size} bytes")
+        part = self.part(size)
         return self.data[part.at : part.end]
 
     def extern_name(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, final
 
 from airssys_wasm.core.calls import DROPPING, BadValue, CallRefused, FunctionNotFound
 from airssys_wasm.core.errors import ActorStopped
@@ -90,6 +90,16 @@ class GuestResource:
             raise AttributeError(f"a handle to {self._name.name} has no {attribute} here")
         method = f"{pascal(self._name.name)}.{method_name(attribute)}"
         return partial(self._call, self._name.interface, method, self)
+
+    def __copy__(self) -> Self:
+        """The handle itself: of two, each would be dropped."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is of use in this process only")
 
     def __repr__(self) -> str:
         state = "" if self.usable else ", " + (self._gone or "its instance has ended")

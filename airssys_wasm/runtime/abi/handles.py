@@ -59,6 +59,8 @@ class Handles:
     """Those that the guest owns, by number."""
     _loans: dict[int, Any] = attrs.field(factory=dict, init=False)
     """Those that it has for a call."""
+    _taken: list[Any] = attrs.field(factory=list, init=False)
+    """Those that it has given back, on their way to whom it gave them: a call may be given up before they are there."""
     _dropped: list[Any] = attrs.field(factory=list, init=False)
     _keys: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
 
@@ -90,7 +92,8 @@ class Handles:
         rep = capi.resource_host_rep(host.value)
         capi.resource_host_delete(host.value)
         if own:
-            return self._objects.pop(rep)
+            self._taken.append(value := self._objects.pop(rep))
+            return value
         return self._loans[rep] if rep in self._loans else self._objects[rep]
 
     def take_back(self, box: Box) -> None:
@@ -107,14 +110,24 @@ class Handles:
         if rep in self._objects:
             self._dropped.append(self._objects.pop(rep))
 
+    def hand_over(self) -> None:
+        """What was taken is where it was to go."""
+        self._taken = []
+
+    def refuse(self) -> None:
+        """What was taken goes nowhere; `settle` does the rest."""
+        self._dropped += self._taken
+        self._taken = []
+
     def settle(self) -> list[Any]:
         """The objects that were dropped since the last time, in order; each once."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
     def close(self) -> list[Any]:
-        """The Store has ended: what the guest still had a handle to, and what was not settled."""
+        """The Store has ended: what the guest still had a handle to, and what was not settled or handed over."""
         self.closed = True
+        self.refuse()
         left = [*self._dropped, *self._objects.values()]
         self._dropped, self._objects = [], {}
         return left

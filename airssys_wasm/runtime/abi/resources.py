@@ -27,7 +27,7 @@ from airssys_wasm.runtime.abi.binary import (
 from airssys_wasm.runtime.abi.value_types import pass_over_type
 
 MAX_STEPS: Final = 200_000
-"""Items that are read; of a nested component each time that it is instantiated."""
+"""Items that are read; of a nested component each time that it is instantiated, of a type each time it is compared."""
 
 MAX_DEPTH: Final = 50
 """Components and types inside each other."""
@@ -184,7 +184,7 @@ class _Scope:
         """Read what the component exports."""
         name, sort, thing = self._item(reader, reader.extern_name)
         if reader.byte():
-            thing = _as(thing, self._described(*reader.extern_type()))
+            thing = self._as(thing, self._described(*reader.extern_type()))
         self.exported.append((name, sort, len(self._spaces.get(sort, ()))))
         self.exports[name] = thing
         self.define(sort, thing)
@@ -194,10 +194,19 @@ class _Scope:
         name, (sort, index) = reader.extern_name(), reader.extern_type()
         thing = self._described(sort, index)
         if name in self.given:
-            thing = _as(self.given[name], thing)
+            thing = self._as(self.given[name], thing)
         self.define(sort, thing)
         if not imported:
             self.exports[name] = thing
+
+    def _as(self, thing: _Thing, described: _Thing, depth: int = 0) -> _Thing:
+        """Something as it is seen from where its type says less of it: an instance has what its type names."""
+        if not (isinstance(thing, dict) and isinstance(described, dict)):
+            return thing
+        if depth > MAX_DEPTH:
+            raise Unrecognised(f"instances in each other, more than {MAX_DEPTH}")
+        self.steps.take(len(described))  # each time: one that is named twice in each of fifty levels is a quadrillion
+        return {name: self._as(thing.get(name), inside, depth + 1) for name, inside in described.items()}
 
     def _described(self, sort: str, index: int | None) -> _Thing:
         """What is known of something by its type."""
@@ -249,13 +258,6 @@ class _Scope:
                 self.declared(reader, imported=False)
             case code:
                 raise Unrecognised(f"declaration {code:#x}")
-
-
-def _as(thing: _Thing, described: _Thing) -> _Thing:
-    """Something as it is seen from where its type says less of it: an instance has what its type names."""
-    if isinstance(thing, dict) and isinstance(described, dict):
-        return {name: _as(thing.get(name), inside) for name, inside in described.items()}
-    return thing
 
 
 def _member(instance: _Thing, name: bytes) -> _Thing:

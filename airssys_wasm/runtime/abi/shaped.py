@@ -60,9 +60,8 @@ class _Record:
         lifting.grow(size, size)
         raw = string_at(data, size * ENTRY_BYTES)
         starts = range(ENTRY_BYTES - VAL_BYTES, len(raw), ENTRY_BYTES)
-        return self.cls(
-            *[f.codec.lift(raw[at : at + VAL_BYTES], lifting) for at, f in zip(starts, self.fields, strict=True)]
-        )
+        items = [f.codec.lift(raw[at : at + VAL_BYTES], lifting) for at, f in zip(starts, self.fields, strict=True)]
+        return None if lifting.trial else self.cls(*items)  # which may look at what it gets
 
     def _items(self, value: Value) -> list[Any]:
         if isinstance(value, dict):
@@ -102,7 +101,10 @@ class _Variant:
     def lift(self, image: bytes, lifting: Lifting) -> Value:
         _, size, data, pointer = WORDS.unpack(image)
         _, codec, cls = self.cases[string_at(data, size).decode()]
-        return cls() if codec is None else cls(follow(codec, pointer, lifting))
+        if codec is None:
+            return cls()
+        value = follow(codec, pointer, lifting)
+        return None if lifting.trial else cls(value)
 
 
 def _tag_and_value(value: Value) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ names that are no case.
 Source: `wasmtime/component/val.h` of wasmtime's C API.
 """
 
+import codecs
 import ctypes
 import mmap
 import struct
@@ -20,7 +21,7 @@ import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi.capi import VAL_BYTES
-from airssys_wasm.runtime.abi.pace import BYTE_STEP, TEXT_STEP, Lifting, Paced
+from airssys_wasm.runtime.abi.pace import BYTE_STEP, MOST_STEPS, TEXT_STEP, Lifting, Paced
 
 if TYPE_CHECKING:
     from airssys_wasm.runtime.abi.guest_resource import GuestResource
@@ -147,7 +148,7 @@ class String:
             raise BadType(f"{type(value).__name__} is no str")
         keep.spend(len(value) // TEXT_STEP)
         try:
-            data = str.encode(value)  # not what a subclass makes of it
+            data = _encoded(str.__str__(value), keep)  # not what a subclass makes of it
         except UnicodeEncodeError as exc:
             raise BadValue(f"no text of Unicode scalar values: {exc}") from None
         keep.append(data)
@@ -157,7 +158,32 @@ class String:
         """Read the value of an image."""
         size, data = SIZED.unpack_from(image, 8)
         lifting.grow(size, size // TEXT_STEP)
+        if size > _TEXT_CHUNK:
+            return _decoded_in_chunks(data, size, lifting)
         return string_at(data, size).decode() if size else ""
+
+
+_TEXT_CHUNK: Final = MOST_STEPS * TEXT_STEP
+"""Text that is encoded or decoded in one go, no more in a thread than on the loop: no other Python thread runs."""
+
+
+def _encoded(value: str, keep: Keep) -> bytes:
+    """As UTF-8, in chunks; to put them together takes a tenth of that."""
+    if len(value) <= _TEXT_CHUNK:
+        return value.encode()
+    parts = []
+    for start in range(0, len(value), _TEXT_CHUNK):
+        parts.append(value[start : start + _TEXT_CHUNK].encode())
+        keep.spend(_TEXT_CHUNK // TEXT_STEP)
+    return b"".join(parts)
+
+
+def _decoded_in_chunks(data: int, size: int, lifting: Lifting) -> str:
+    parts, decode = [], codecs.getincrementaldecoder("utf-8")().decode
+    for start in range(0, size, _TEXT_CHUNK):
+        parts.append(decode(string_at(data + start, min(_TEXT_CHUNK, size - start))))
+        lifting.spend(_TEXT_CHUNK // TEXT_STEP)
+    return "".join(parts)
 
 
 _CHUNK: Final = 16_384
