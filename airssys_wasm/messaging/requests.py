@@ -224,6 +224,7 @@ class Requests:
         if requester.take_callback is None or not requester.take_callback(message):
             letter = DeadLetter(requester.component_id, message, DeadLetterReason.REQUESTER_GONE)
             self.delivery.observer.dead_letter(letter)
+            self._set_timer()  # it has been forgotten before, so nobody else takes the timer away
 
     def _set_timer(self) -> None:
         """One timer for all requests, moved when an earlier one is due."""

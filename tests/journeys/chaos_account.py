@@ -55,7 +55,9 @@ class Account:
                 self.died.setdefault((int(number), letter.target), []).append(letter)
             else:
                 self.others[letter.reason] += 1
-                self.lost.add(letter.message.metadata.correlation_id or "")
+                self.lost.add(request := letter.message.metadata.correlation_id or "")
+                if letter.target.namespace == "host" and letter.reason is DeadLetterReason.ACTOR_STOPPED:
+                    self.callbacks.pop(request, None)  # host code that had returned in the turn in which it was killed
 
 
 def fits(end: BaseException | None, letters: list[DeadLetter]) -> bool:
