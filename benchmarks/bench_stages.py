@@ -15,6 +15,7 @@ from airssys_wasm import ActorHandle, ActorSystem, ComponentId, ComponentMessage
 from airssys_wasm.actor.delivery import Asked
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.places import DELIVER, ERROR
 from airssys_wasm.runtime.abi.values import address_of, release
 from airssys_wasm.runtime.store import GuestStore
 from benchmarks.harness import GUESTS, show, table, write
@@ -71,7 +72,7 @@ async def of_guest(guest: GuestStore, message: ComponentMessage) -> dict[str, fl
 
     def native() -> None:
         future = capi.func_call_async(
-            delivery._function, fiber.context, address_of(images), 9, delivery._result_address, 1, fiber.error_address
+            fiber.address + DELIVER, fiber.context, address_of(images), 9, fiber.address, 1, fiber.address + ERROR
         )
         capi.future_poll(future)
         capi.future_delete(future)

@@ -23,10 +23,11 @@ However it ends, the guest is closed. The mailbox and the counters belong to the
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, final
 
 import anyio
+import attrs
 
 from airssys_wasm.actor import farewell, lost
 from airssys_wasm.actor.aside import Aside
@@ -36,8 +37,8 @@ from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.actor.handover import answered, hand_over
 from airssys_wasm.actor.health import UNHEALTHY
 from airssys_wasm.actor.mailbox import Mailbox
-from airssys_wasm.actor.orders import Order
-from airssys_wasm.actor.passivation import PASSIVATED, has_mail
+from airssys_wasm.actor.orders import CANCELLED, ORDERED, PASSIVATED, Order, killed
+from airssys_wasm.actor.passivation import has_mail
 from airssys_wasm.actor.upkeep import Upkeep
 from airssys_wasm.core.calls import CallRefused
 from airssys_wasm.core.errors import GuestError, Interrupted
@@ -48,43 +49,32 @@ from airssys_wasm.core.ports import Clock, ComponentMetadata, Guest, GuestHost, 
 TURN_SECONDS: Final = 0.001
 """An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
 
-_ORDERED: Final = {
-    Order.STOP: ExitReason(ExitKind.STOPPED),
-    Order.RESTART: ExitReason(ExitKind.INTERRUPTED, "restarted on request"),
-    Order.RETIRE: ExitReason(ExitKind.STOPPED, "replaced by an upgrade"),
-    Order.SLEEP: PASSIVATED,
-}
-
-_KILLED_TO: Final[Mapping[Order | None, ExitReason]] = {
-    Order.RESTART: ExitReason(ExitKind.INTERRUPTED, "killed to restart"),
-    Order.SLEEP: PASSIVATED,
-}
-
 
 @final
+@attrs.define(eq=False, repr=False)
 class ComponentActor:
     """The life of one instance; `run` never raises but for the cancellation of everything around it.
 
     The next one of an upgrade has a specification of its own, and begins aside.
     """
 
-    def __init__(
-        self, child: Child, host: GuestHost, clock: Clock, spec: ChildSpec | None = None, aside: Aside | None = None
-    ) -> None:
-        self.ready = False
-        self.spec, self.aside = spec or child.spec, aside
-        self.metadata = ComponentMetadata()
-        self._child, self._host, self._clock = child, host, clock
-        self._mailbox: Mailbox[Order] | None = None
-        self._reason: ExitReason | None = None
-        self._guest: Guest | None = None
-        self._current: Envelope | None = None
-        self._order: Order | None = None
-        self._why: ExitReason | None = None
-        self._state: HostState | None = None
-        self._callbacks: Callbacks | None = None
-        self._upkeep: Upkeep | None = None
-        self._scope = anyio.CancelScope()
+    _child: Child
+    _host: GuestHost
+    _clock: Clock
+    spec: ChildSpec
+    aside: Aside | None = None
+    ready: bool = attrs.field(default=False, init=False)
+    metadata: ComponentMetadata = attrs.field(default=ComponentMetadata(), init=False)
+    _mailbox: Mailbox[Order] | None = attrs.field(default=None, init=False)
+    _reason: ExitReason | None = attrs.field(default=None, init=False)
+    _guest: Guest | None = attrs.field(default=None, init=False)
+    _current: Envelope | None = attrs.field(default=None, init=False)
+    _order: Order | None = attrs.field(default=None, init=False)
+    _why: ExitReason | None = attrs.field(default=None, init=False)
+    _state: HostState | None = attrs.field(default=None, init=False)
+    _callbacks: Callbacks | None = attrs.field(default=None, init=False)
+    _upkeep: Upkeep | None = attrs.field(default=None, init=False)
+    _scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
 
     @property
     def guest_time(self) -> float:
@@ -101,30 +91,30 @@ class ComponentActor:
         """What the running guest is known by; None before it has initialized."""
         return self._state if self.ready else None
 
-    async def run(self, on_ready: Callable[[], None]) -> ExitReason:
-        """Live until something ends it.
+    async def run(self, on_ready: "OnReady", on_end: "OnEnd") -> None:
+        """Live until something ends it; code that cancels its own task ends its own actor.
 
         Args:
             on_ready: called once, when `initialize` has succeeded.
-
-        Returns:
-            How it ended; `ready` tells whether it ever ran.
+            on_end: called in the end, with how it ended; `ready` tells whether it ever ran.
 
         Cancellation: as `kill`; the guest is closed before the cancellation goes on.
         """
-        reason = ExitReason(ExitKind.STOPPED, "killed")
+        reason = CANCELLED
         try:
             with self._scope:
                 reason = await self._live(on_ready)
             if self._scope.cancelled_caught:
-                reason = self._why or _KILLED_TO.get(self._order, reason)
+                reason = self._why or killed(self._order)
         finally:
-            self._lose_current(reason)
-            await self._close()
-            self._reason = reason
-            if self.aside is not None:
-                self.aside.end(reason)
-        return reason
+            try:
+                self._lose_current(reason)
+                await self._close()
+            finally:
+                self._reason = reason
+                if self.aside is not None:
+                    self.aside.end(reason)
+                on_end(self._child, self, reason)
 
     def tell(self, order: Order) -> None:
         """Give an order, obeyed after the message in progress, before all others. A stop is final, sleep gives way."""
@@ -174,11 +164,11 @@ class ComponentActor:
         self._why = self._why or reason
         self.kill()
 
-    async def _live(self, on_ready: Callable[[], None]) -> ExitReason:
+    async def _live(self, on_ready: "OnReady") -> ExitReason:
         """Setup, running and shutdown; an exception becomes the reason."""
         try:
             guest = await self._setup()
-            on_ready()
+            on_ready(self._child, self)
             while (reason := await self._serve(guest)) is None:
                 """It has stepped aside, and does something else now."""
             if reason is PASSIVATED:
@@ -225,7 +215,7 @@ class ComponentActor:
                 return UNHEALTHY
         if self._order is Order.STOP:
             await self._drain(guest)
-        return _ORDERED[self._order or Order.STOP]
+        return ORDERED[self._order or Order.STOP]
 
     async def _mailbox_given(self, guest: Guest) -> Mailbox[Order]:
         """Wait while an upgrade wants it aside, then take up the work of the component."""
@@ -263,7 +253,7 @@ class ComponentActor:
         """Handle what the supervisor left to be handled before the stop; nothing unless it was asked to drain."""
         backlog = self._child.backlog
         while backlog:
-            await self._deliver(guest, backlog.popleft())
+            await self._deliver(guest, backlog.pop())
             await asyncio.sleep(0)
 
     async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
@@ -298,3 +288,7 @@ class ComponentActor:
         self._end_upkeep()
         if self._guest is not None:
             await farewell.close(self._child, self._guest, self._clock)
+
+
+OnReady = Callable[[Child, ComponentActor], object]
+OnEnd = Callable[[Child, ComponentActor, ExitReason], object]

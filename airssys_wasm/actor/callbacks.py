@@ -25,7 +25,8 @@ class Callbacks:
 
     child: Child
     state: HostState
-    _waiting: dict[str, Envelope] = attrs.field(factory=dict, init=False)
+    _waiting: dict[str, Envelope] | None = attrs.field(default=None, init=False)
+    """None until there was an answer."""
     _held: list[Envelope] | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -37,12 +38,13 @@ class Callbacks:
         if not self._put(envelope):
             return False
         if message.metadata.correlation_id is not None:
+            self._waiting = {} if self._waiting is None else self._waiting
             self._waiting[message.metadata.correlation_id] = envelope
         return True
 
     def drop(self, correlation_id: str) -> None:
         """Take back an answer that waits; nothing when it has been delivered."""
-        envelope = self._waiting.pop(correlation_id, None)
+        envelope = None if self._waiting is None else self._waiting.pop(correlation_id, None)
         if envelope is not None:
             self.child.withdraw(envelope, DeadLetterReason.WITHDRAWN)
 
@@ -51,7 +53,7 @@ class Callbacks:
 
         The answer to another instance goes back to that one if it is aside, and is a dead letter if it has ended.
         """
-        if envelope.instance is self.state:
+        if envelope.instance is self.state and self._waiting is not None:
             self._waiting.pop(envelope.message.metadata.correlation_id or "", None)
         if envelope.lost:
             return False

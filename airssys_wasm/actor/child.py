@@ -1,7 +1,6 @@
 """What a supervisor keeps of one component, from its load until it is gone: it outlives every instance."""
 
 import math
-from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
@@ -18,12 +17,7 @@ from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.actor.waiters import Waiters
 from airssys_wasm.core.calls import Given
 from airssys_wasm.core.config import ComponentConfig, Execution
-from airssys_wasm.core.errors import (
-    ActorStopped,
-    AirssysError,
-    ConfigError,
-    MailboxFull,
-)
+from airssys_wasm.core.errors import ActorStopped, AirssysError, ConfigError, MailboxFull
 from airssys_wasm.core.exits import ExitReason
 from airssys_wasm.core.health import HealthCheck, check_health, check_passivate_after
 from airssys_wasm.core.ids import ComponentHandle, ComponentId
@@ -78,11 +72,11 @@ class ChildSpec:
 
     id: ComponentId
     compiled: Any = attrs.field(repr=False)
-    given: Given = attrs.field(factory=Given, repr=False)
+    given: Given = attrs.field(default=Given(), repr=False)
     """What host code gives it: for its imports, and for those of what it is upgraded to."""
-    limits: Limits = attrs.field(factory=Limits, validator=_check_limits)
-    config: ComponentConfig = attrs.field(factory=ComponentConfig)
-    policy: RestartPolicy = attrs.field(factory=RestartPolicy)
+    limits: Limits = attrs.field(default=Limits(), validator=_check_limits)
+    config: ComponentConfig = attrs.field(default=ComponentConfig())
+    policy: RestartPolicy = attrs.field(default=RestartPolicy())
     execution: Execution = Execution.AUTO
     shutdown: Shutdown = attrs.field(default=DEFAULT_SHUTDOWN, validator=check_shutdown)
     health: HealthCheck | None = attrs.field(default=None, validator=check_health)
@@ -91,7 +85,7 @@ class ChildSpec:
     """Seconds without a message after which it gives up its instance until there is one; None: never."""
     room: Room | None = attrs.field(default=None, repr=False)
     """Where it gives its memory back while it sleeps, and asks for it again; None: there is always room."""
-    mailbox: MailboxPolicy = attrs.field(factory=MailboxPolicy)
+    mailbox: MailboxPolicy = attrs.field(default=MailboxPolicy())
     outbox: Outbox | None = attrs.field(default=None, repr=False)
     storage: Storage | None = attrs.field(default=None, repr=False)
     authorise_storage: AuthoriseStorage | None = attrs.field(default=None, repr=False)
@@ -120,9 +114,9 @@ class Child:
     """For what all children of its supervisor do by the clock."""
     mailbox: "Mailbox[Order] | AsleepMailbox" = attrs.field(init=False, repr=False)
     state: ActorState = attrs.field(default=ActorState.STARTING, init=False)
-    metadata: ComponentMetadata = attrs.field(factory=ComponentMetadata, init=False, repr=False)
+    metadata: ComponentMetadata = attrs.field(default=ComponentMetadata(), init=False, repr=False)
     actor: "ComponentActor | None" = attrs.field(default=None, init=False, repr=False)
-    window: RestartWindow = attrs.field(factory=RestartWindow, init=False, repr=False)
+    window: RestartWindow = attrs.field(default=RestartWindow(), init=False, repr=False)
     timer: Timer | None = attrs.field(default=None, init=False, repr=False)
     leaf: "Leaf | None" = attrs.field(default=None, init=False, repr=False)
     """Its place in a tree, whose supervisor decides what follows from its ends; None: it stands alone."""
@@ -142,7 +136,8 @@ class Child:
     """Whether what waits in the mailbox is handled before it is stopped for good."""
     stop_due: float = attrs.field(default=math.inf, init=False, repr=False)
     """When the grace period of its stop is over, also where a second instance drains what the first one left."""
-    backlog: deque[Envelope] = attrs.field(factory=deque, init=False, repr=False)
+    backlog: list[Envelope] = attrs.field(factory=list, init=False, repr=False)
+    """What is left to be handled before the stop, the last first."""
     handled: int = attrs.field(default=0, init=False, repr=False)
     dropped: int = attrs.field(default=0, init=False, repr=False)
     guest_errors: int = attrs.field(default=0, init=False, repr=False)
@@ -188,17 +183,18 @@ class Child:
         """All its actors."""
         return [*self.beside] if self.actor is None else [self.actor, *self.beside]
 
-    def open_mailbox(self) -> Mailbox[Order]:
+    def open_mailbox(self) -> "Mailbox[Order]":
         """Accept messages, for the first time or again."""
         spec, limits = self.spec, self.spec.limits
         bounds = limits.mailbox_capacity, limits.mailbox_bytes
-        self.mailbox = mailbox = Mailbox[Order](self.id, *bounds, spec.mailbox, self._dropped)
+        mailbox: Mailbox[Order] = Mailbox(self.id, *bounds, spec.mailbox, self._dropped)
+        self.mailbox = mailbox
         return mailbox
 
     def close_mailbox(self, reason: ExitReason) -> None:
         """Accept no more; each message that waits ends as `ActorStopped`, those of a long queue in later turns."""
         self.reason = reason
-        self.clearing.add(chain(list(self.backlog), self.mailbox.close(reason)), reason)
+        self.clearing.add(chain(self.backlog[::-1], self.mailbox.close(reason)), reason)
         self.backlog.clear()
 
     def lose(self, envelope: Envelope, reason: DeadLetterReason, error: AirssysError | None = None) -> None:

@@ -19,7 +19,6 @@
 | stop | any other | kills the actor if there is one, gone |
 """
 
-import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +28,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from airssys_wasm.actor import passivation
-from airssys_wasm.actor.actor import ComponentActor
+from airssys_wasm.actor.actor import ComponentActor, OnEnd, OnReady
 from airssys_wasm.actor.beside import Beside
 from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.lifecycle import LifecycleEvent, end_event
@@ -37,6 +36,7 @@ from airssys_wasm.actor.lost import start_error
 from airssys_wasm.actor.orders import Order
 from airssys_wasm.actor.registry import Registry
 from airssys_wasm.actor.restarts import GiveUp, Gone, RestartAfter, Sleep, plan
+from airssys_wasm.actor.tasks import ActorTasks
 from airssys_wasm.actor.tree_leaf import Leaf
 from airssys_wasm.actor.turnstile import Turnstile
 from airssys_wasm.core.errors import ActorStopped
@@ -65,15 +65,19 @@ class Children:
     post: Callable[[Callable[[], None]], None]
     turnstile: Turnstile = attrs.field(factory=Turnstile, init=False)
     group: TaskGroup = attrs.field(init=False)
+    tasks: ActorTasks = attrs.field(factory=ActorTasks, init=False)
     on_failed: Callable[[ComponentId, ExitReason], object] = attrs.field(default=lambda *_: None, init=False)
     """Told of a supervisor that gave up and has none above it: on which component, and why."""
     all: dict[Child, None] = attrs.field(factory=dict, init=False)
     tops: "dict[Child | Tree, None]" = attrs.field(factory=dict, init=False)
     """The children that stand alone, and the trees for theirs, in start order."""
     beside: Beside = attrs.field(init=False)
+    _reports: tuple[OnReady, OnEnd] = attrs.field(init=False)
+    """Bound once: each actor keeps them."""
 
     def __attrs_post_init__(self) -> None:
         self.beside = Beside(self)
+        self._reports = self.started, self._has_ended
 
     def new(self, spec: ChildSpec) -> Child:
         """A child that is about to begin and stands alone."""
@@ -106,20 +110,17 @@ class Children:
         refused = passivation.refusal(child)  # never of one that is placed: its memory was kept for the upgrade
         if is_placed:
             return
-        child.actor = actor = ComponentActor(child, self.host, self.clock)
+        child.actor = actor = ComponentActor(child, self.host, self.clock, child.spec)
         if refused is None:
-            self.group.start_soon(self.live, child, actor, name=f"{child.handle}")
+            self.live(actor, f"{child.handle}")
         else:
             self.post(partial(self.ended, child, actor, refused))
 
-    async def live(self, child: Child, actor: ComponentActor) -> None:
-        """Live as a task; how it ended goes into the inbox. Code that cancels its own task ends its own actor."""
-        try:
-            reason = await actor.run(partial(self.post, partial(self.started, child, actor)))
-        except asyncio.CancelledError:
-            if self.group.cancel_scope.cancel_called:
-                raise
-            reason = ExitReason(ExitKind.CRASHED, "its task was cancelled from inside")
+    def live(self, actor: ComponentActor, name: str) -> None:
+        """Have an actor live in a task; that it has initialized is a step at once, how it ended goes into the inbox."""
+        self.tasks.start(actor.run(*self._reports), name)
+
+    def _has_ended(self, child: Child, actor: ComponentActor, reason: ExitReason) -> None:
         self.post(partial(self.ended, child, actor, reason))
 
     def started(self, child: Child, actor: ComponentActor) -> None:
@@ -237,7 +238,7 @@ class Children:
         self._tell_to_stop(child)
         if child.drain:
             child.reason = reason
-            child.backlog.extend(child.mailbox.close(reason))
+            child.backlog[:0] = [*child.mailbox.close(reason)][::-1]
         else:
             child.close_mailbox(reason)
 
@@ -286,6 +287,8 @@ class Children:
         for child in tuple(self.all):
             child.abandon(ABANDONED)
             self.beside.abandon(child)
+            for actor in child.living:
+                actor.kill()
             self.registry.remove(child)
         for top in tuple(self.tops):
             if not isinstance(top, Child):

@@ -1,7 +1,6 @@
 """What a mailbox holds when it is closed: each message ends, a few in a turn of the loop, however many there are."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, final
 
@@ -26,7 +25,7 @@ class Clearing:
     """One component's messages that nobody is going to handle, in order; the first few end at once."""
 
     child: "Child"
-    _left: "deque[tuple[Iterator[Envelope], ExitReason]]" = attrs.field(factory=deque, init=False)
+    _left: "list[tuple[Iterator[Envelope], ExitReason]]" = attrs.field(factory=list, init=False)
     _goes_on: bool = attrs.field(default=False, init=False)
     _then: Callable[[], None] | None = attrs.field(default=None, init=False)
 
@@ -67,7 +66,7 @@ class Clearing:
             left, reason = self._left[0]
             envelope = next(left, None)
             if envelope is None:
-                self._left.popleft()
+                del self._left[0]
             else:
                 self._end(envelope, reason)
         return bool(self._left)

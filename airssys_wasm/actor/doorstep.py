@@ -18,12 +18,15 @@ def _refuse(room: "asyncio.Future[bool]") -> None:
 @final
 @attrs.define(eq=False)
 class Doorstep:
-    """Messages outside a mailbox, first come first served; `fits` and `accept` are the mailbox's, `discard` too."""
+    """Messages outside a mailbox, first come first served; `fits`, `accept` and `discard` are the mailbox's."""
 
     fits: Callable[[Envelope], bool]
     accept: Callable[[Envelope], None]
     discard: Callable[[Envelope], object]
     rooms: "OrderedDict[Envelope, asyncio.Future[bool]]" = attrs.field(factory=OrderedDict, init=False)
+
+    def __len__(self) -> int:
+        return len(self.rooms)
 
     async def wait(self, envelope: Envelope, seconds: float | None) -> bool:
         """Wait outside; True when the message is in. Cancellation: it is not in, unless it has been taken."""

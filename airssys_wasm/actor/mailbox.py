@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar, final
 
@@ -30,8 +29,9 @@ MOST_EMPTY_PLACES: Final = 64
 class Mailbox(Generic[Signal]):
     """What waits for one actor; made and used on the loop's own thread.
 
-    Messages lie in an anyio memory channel. The actor takes them without waiting; when there is nothing it waits for
-    a future of its own that the next offer completes, a doorbell, which costs a third of the channel's `receive()`.
+    Messages lie in an anyio memory channel, which is made with the first of them. The actor takes them without waiting;
+    when there is nothing it waits for a future of its own that the next offer completes, a doorbell, which costs a
+    third of the channel's `receive()`.
 
     | a message | when |
     |---|---|
@@ -48,12 +48,12 @@ class Mailbox(Generic[Signal]):
     component: ComponentId
     capacity: int
     max_bytes: int
-    policy: MailboxPolicy = attrs.field(factory=MailboxPolicy)
+    policy: MailboxPolicy = attrs.field(default=MailboxPolicy())
     on_drop: Callable[[Envelope, DeadLetterReason], object] = attrs.field(default=lambda *_: None)
-    _inlet: MemoryObjectSendStream[Envelope] = attrs.field(init=False)
+    _inlet: MemoryObjectSendStream[Envelope] | None = attrs.field(default=None, init=False)
     _outlet: MemoryObjectReceiveStream[Envelope] = attrs.field(init=False)
-    _signals: deque[Signal] = attrs.field(factory=deque, init=False)
-    _outside: Doorstep = attrs.field(init=False)
+    _signals: tuple[Signal, ...] = attrs.field(default=(), init=False)
+    _outside: Doorstep | None = attrs.field(default=None, init=False)
     _shelf: Latest | Oldest | None = attrs.field(default=None, init=False)
     _waiting: int = attrs.field(default=0, init=False)
     _waiting_bytes: int = attrs.field(default=0, init=False)
@@ -64,8 +64,6 @@ class Mailbox(Generic[Signal]):
     _reason: ExitReason | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._inlet, self._outlet = anyio.create_memory_object_stream(math.inf)
-        self._outside = Doorstep(self._fits, self._accept, self.discard)
         if self.policy.key is not None:
             self._shelf = Latest(self.policy.key)
         elif self.policy.rule is MailboxRule.DROP_OLDEST:
@@ -89,13 +87,15 @@ class Mailbox(Generic[Signal]):
             return
         if (wait is not None and wait <= 0) or not self.policy.waits:
             self.offer_nowait(envelope)
-        elif not await self._outside.wait(envelope, wait):
-            error = self._stopped(envelope) if self._closed else MailboxFull(self.component, envelope.message)
-            raise error
+            return
+        if self._outside is None:
+            self._outside = Doorstep(self._fits, self._accept, self.discard)
+        if not await self._outside.wait(envelope, wait):
+            raise self._stopped(envelope) if self._closed else MailboxFull(self.component, envelope.message)
 
     def accepts(self, envelope: Envelope) -> bool:
         """Put a message in if it fits and nobody waits for room; raises ActorStopped when the mailbox is closed."""
-        if self._outside.rooms or (self._waiting and not self._fits(envelope)):
+        if self._outside or (self._waiting and not self._fits(envelope)):
             return False
         self._accept(envelope)
         return True
@@ -113,14 +113,14 @@ class Mailbox(Generic[Signal]):
     def put_signal(self, signal: Signal) -> None:
         """Put a signal before all messages, behind earlier signals; ignored once the mailbox is closed."""
         if not self._closed:
-            self._signals.append(signal)
+            self._signals += (signal,)
             self._ring()
 
     def put_callback(self, envelope: Envelope) -> bool:
         """Put a callback in, whatever waits; False once the mailbox is closed."""
         if self._closed:
             return False
-        self._inlet.send_nowait(envelope)
+        self._put(envelope)
         envelope.inside = envelope.reserved = True
         self._callbacks += 1
         self._ring()
@@ -133,12 +133,13 @@ class Mailbox(Generic[Signal]):
 
     def keeps_out(self, envelope: Envelope) -> bool:
         """Whether a message waits for room."""
-        return envelope in self._outside.rooms
+        return bool(self._outside and envelope in self._outside.rooms)
 
     def take_nowait(self) -> Signal | Envelope | None:
         """Take what is next, None when there is nothing; the room goes to senders that wait, as many as fit."""
         if self._signals:
-            return self._signals.popleft()
+            signal, self._signals = self._signals[0], self._signals[1:]
+            return signal
         if not (self._waiting or self._callbacks):
             return None
         envelope = self._outlet.receive_nowait()
@@ -150,7 +151,7 @@ class Mailbox(Generic[Signal]):
             return envelope
         self._waiting -= 1
         self._waiting_bytes -= envelope.size
-        if self._outside.rooms:
+        if self._outside:
             self._outside.admit()
         return envelope
 
@@ -169,12 +170,12 @@ class Mailbox(Generic[Signal]):
             self._waiting_bytes -= envelope.size
         if self._empty_places > max(MOST_EMPTY_PLACES, self._waiting + self._callbacks):
             self._clear_away()
-        if self._outside.rooms:
+        if self._outside:
             self._outside.admit()
         return True
 
-    async def wait(self) -> None:
-        """Return as soon as there is something to take, at once if there is; one task at a time.
+    def wait(self) -> "asyncio.Future[None]":
+        """A doorbell: done as soon as there may be something to take, at once if there is; for one task at a time.
 
         Raises:
             ActorStopped: The mailbox is closed: nothing will come.
@@ -182,16 +183,15 @@ class Mailbox(Generic[Signal]):
 
         Cancellation: nothing is lost; what came meanwhile is there for the next `take_nowait`.
         """
-        if self._bell is not None:
+        if self._bell is not None and not self._bell.done():
             raise RuntimeError(f"two tasks wait at the mailbox of {self.component}")
-        while not (self._signals or self._waiting or self._callbacks):
-            if self._closed:
-                raise ActorStopped(self.component, self._reason)
-            self._bell = asyncio.get_running_loop().create_future()
-            try:
-                await self._bell
-            finally:
-                self._bell = None
+        has_any = self._signals or self._waiting or self._callbacks
+        if self._closed and not has_any:
+            raise ActorStopped(self.component, self._reason)
+        self._bell = asyncio.get_running_loop().create_future()
+        if has_any:
+            self._bell.set_result(None)
+        return self._bell
 
     def close(self, reason: ExitReason | None = None) -> Iterator[Envelope]:
         """Refuse everything from now on; senders that wait get `ActorStopped` with the reason.
@@ -203,22 +203,19 @@ class Mailbox(Generic[Signal]):
             return iter(())
         self._closed, self._reason, count = True, reason, self._waiting + self._callbacks
         self._waiting = self._waiting_bytes = self._callbacks = 0
-        self._inlet.close()
-        self._outside.refuse_all()
+        if self._inlet is not None:
+            self._inlet.close()
+            if not count:
+                self._outlet.close()
+        if self._outside:
+            self._outside.refuse_all()
         self._ring()
-        if not count:
-            self._outlet.close()
-        return self._left(count)
+        return self._left(count) if count else iter(())
 
     def statistics(self) -> MailboxStatistics:
         """A snapshot; signals and callbacks are not counted."""
-        return MailboxStatistics(
-            waiting=self._waiting,
-            waiting_bytes=self._waiting_bytes,
-            capacity=self.capacity,
-            capacity_bytes=self.max_bytes,
-            senders_waiting=len(self._outside.rooms),
-        )
+        outside = len(self._outside or ())
+        return MailboxStatistics(self._waiting, self._waiting_bytes, self.capacity, self.max_bytes, outside)
 
     def _fits(self, envelope: Envelope) -> bool:
         waiting, used = self._waiting, self._waiting_bytes
@@ -243,20 +240,24 @@ class Mailbox(Generic[Signal]):
         return True
 
     def _accept(self, envelope: Envelope) -> None:
-        if self._shelf is not None and not self._closed:
+        if self._closed:
+            raise self._stopped(envelope)
+        if self._shelf is not None:
             older = self._shelf.put(envelope)
             if older is not None:
                 self._replace(older, envelope)
                 return
-        try:
-            self._inlet.send_nowait(envelope)
-        except anyio.ClosedResourceError:
-            raise self._stopped(envelope) from None
+        self._put(envelope)
         envelope.inside = True
         self._waiting += 1
         self._waiting_bytes += envelope.size
         if self._bell is not None:
             self._ring()
+
+    def _put(self, envelope: Envelope) -> None:
+        if self._inlet is None:
+            self._inlet, self._outlet = anyio.create_memory_object_stream(math.inf)
+        self._inlet.send_nowait(envelope)
 
     def _replace(self, older: Envelope, newer: Envelope) -> None:
         older.inside, newer.inside = False, True
@@ -265,12 +266,10 @@ class Mailbox(Generic[Signal]):
 
     def _first_from(self, place: Envelope) -> Envelope:
         """The first message, from this place on, which has just come out of the channel; there is one."""
-        while True:
-            envelope = place if self._shelf is None else self._shelf.take(place)
-            if envelope.inside:
-                return envelope
+        while not (envelope := place if self._shelf is None else self._shelf.take(place)).inside:
             self._empty_places -= 1
             place = self._outlet.receive_nowait()
+        return envelope
 
     def _left(self, count: int) -> Iterator[Envelope]:
         """What a closed mailbox holds; nothing else is taken out of it, not even its empty places."""
@@ -290,7 +289,7 @@ class Mailbox(Generic[Signal]):
         for envelope in messages:
             if self._shelf is not None:
                 self._shelf.put(envelope)
-            self._inlet.send_nowait(envelope)
+            self._put(envelope)
 
     def _stopped(self, envelope: Envelope) -> ActorStopped:
         return ActorStopped(self.component, self._reason, envelope.message)

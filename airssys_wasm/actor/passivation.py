@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from airssys_wasm.actor.children import Children
     from airssys_wasm.actor.orders import Order
 
-PASSIVATED: Final = ExitReason(ExitKind.PASSIVATED, "idle")
 WANTED: Final = ExitReason(ExitKind.INTERRUPTED, "wanted while it fell asleep")
 
 

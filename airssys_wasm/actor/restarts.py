@@ -73,6 +73,11 @@ class RestartPolicy:
     backoff_max: float = attrs.field(default=30.0, validator=_check_number)
     jitter: float = attrs.field(default=0.0, validator=_check_number)
 
+    @classmethod
+    def plain(cls, restart: Restart | str) -> "RestartPolicy":
+        """The defaults with that restart type, the same object each time; raises ConfigError."""
+        return _PLAIN[_restart(restart)]
+
     def backoff(self, attempt: int, roll: float = 0.0) -> float:
         """Seconds to wait before a restart.
 
@@ -85,6 +90,9 @@ class RestartPolicy:
         except OverflowError:
             delay = self.backoff_max if self.backoff_initial else 0.0
         return min(delay, self.backoff_max) * (1.0 - self.jitter * roll)
+
+
+_PLAIN: Final = {restart: RestartPolicy(restart=restart) for restart in Restart}
 
 
 @final

@@ -160,7 +160,7 @@ class Supervisor:
         self.check_open(spec)
         child = self._children.new(spec)
         started = child.starting.join()
-        self._post(partial(self._children.begin, child))
+        self._children.begin(child)
         try:
             await started
         except asyncio.CancelledError:
@@ -263,6 +263,7 @@ class Supervisor:
             for step in self._inbox:
                 step()
             self.delivery.close()
+            await self._children.tasks.over()
 
     async def _stop_in_order(self) -> None:
         begun = self.clock.time()

@@ -95,7 +95,7 @@ class Upgrades:
         children, aside = self.children, Aside()
         spec = attrs.evolve(child.spec, compiled=compiled)
         successor = upgrade.successor = ComponentActor(child, children.host, children.clock, spec, aside)
-        children.group.start_soon(children.live, child, successor, name=f"{child.handle} (next)")
+        children.live(successor, f"{child.handle} (next)")
         child.beside[successor] = None
         return successor, aside
 

@@ -11,10 +11,11 @@ import attrs
 class Waiters:
     """Those who wait for the same thing; one that gives up takes nothing from the others."""
 
-    _futures: "dict[asyncio.Future[None], None]" = attrs.field(factory=dict, init=False)
+    _futures: "dict[asyncio.Future[None], None] | None" = attrs.field(default=None, init=False)
+    """None while nobody waits, as almost always."""
 
     def __len__(self) -> int:
-        return len(self._futures)
+        return len(self._futures or ())
 
     def join(self) -> "asyncio.Future[None]":
         """A future of one's own."""
@@ -24,17 +25,20 @@ class Waiters:
 
     def add(self, future: "asyncio.Future[None]") -> None:
         """Complete this future too, unless whoever waits for it gives up."""
+        if self._futures is None:
+            self._futures = {}
         self._futures[future] = None
         future.add_done_callback(self._leave)
 
     def settle(self, error: BaseException | None = None) -> None:
         """It has come, or it never will."""
-        futures, self._futures = self._futures, {}
-        for future in futures:
+        futures, self._futures = self._futures, None
+        for future in futures or ():
             if not future.done() and error is None:
                 future.set_result(None)
             elif not future.done() and error is not None:
                 future.set_exception(error)
 
     def _leave(self, future: "asyncio.Future[None]") -> None:
-        self._futures.pop(future, None)
+        if self._futures is not None:
+            self._futures.pop(future, None)

@@ -213,11 +213,18 @@ class Given:
     imports: "Mapping[str, object]" = attrs.field(factory=dict)
     types: "ModuleType | None" = None
 
+    @classmethod
+    def of(cls, imports: "Mapping[str, object] | None", types: "ModuleType | None") -> "Given":
+        """What callers pass; where that is nothing, the same object each time."""
+        return NOTHING if imports is None and types is None else cls({} if imports is None else imports, types)
+
     @imports.validator
     def _check_imports(self, _attribute: object, value: object) -> None:
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
             raise ConfigError("imports", value, "is not a dict of objects by the names of interfaces")
 
+
+NOTHING: Final = Given()
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
@@ -51,17 +51,20 @@ class ComponentConfig:
     data: bytes | None = None
 
     @classmethod
-    def of(cls, config: object = None, env: Mapping[str, str] | None = None) -> Self:
+    def of(cls, config: object = None, env: Mapping[str, str] | None = None) -> "ComponentConfig":
         """Build from what callers pass: bytes as they are, a str as UTF-8, a dict as JSON.
 
         Raises:
             ConfigError: The config is of another type or cannot be encoded; env is not a mapping of str to str.
         """
-        return cls(_env_pairs(env), _config_bytes(config))
+        return _EMPTY if config is None and env is None else cls(_env_pairs(env), _config_bytes(config))
 
     def __repr__(self) -> str:
         size = "None" if self.data is None else f"{len(self.data)} bytes"
         return f"ComponentConfig(env={[name for name, _ in self.env]}, data={size})"
+
+
+_EMPTY: Final = ComponentConfig()
 
 
 def _config_bytes(config: object) -> bytes | None:

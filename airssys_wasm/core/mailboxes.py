@@ -1,6 +1,7 @@
 """What becomes of a message that finds a full mailbox, or a waiting message with the same key (pure)."""
 
 from enum import StrEnum
+from typing import Final
 
 import attrs
 
@@ -81,4 +82,12 @@ class MailboxPolicy:
 
 def mailbox_policy(value: MailboxPolicy | str) -> MailboxPolicy:
     """Take what callers pass: a policy, or the name of a rule. Raises ConfigError."""
-    return value if isinstance(value, MailboxPolicy) else MailboxPolicy(_rule(value))
+    if isinstance(value, MailboxPolicy):
+        return value
+    rule = _rule(value)
+    return _PLAIN.get(rule) or MailboxPolicy(rule)
+
+
+_PLAIN: Final[dict[MailboxRule, MailboxPolicy]] = {
+    rule: MailboxPolicy(rule) for rule in MailboxRule if rule is not MailboxRule.LATEST_BY_KEY
+}

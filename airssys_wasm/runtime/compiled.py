@@ -10,6 +10,7 @@ from wasmtime.component import Component
 from airssys_wasm.core.calls import Given
 from airssys_wasm.core.errors import ConfigError, ExportNotFound, InvalidComponent
 from airssys_wasm.core.limits import BYTE_PATH_MAX_PAYLOAD_BYTES, VALUE_PATH_MAX_PAYLOAD_BYTES, Limits
+from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import ExportIndexes
@@ -18,7 +19,7 @@ from airssys_wasm.runtime.abi.reader import Interface, World, export_names, impo
 from airssys_wasm.runtime.abi.types import FuncType
 from airssys_wasm.runtime.abi.values import Codec
 from airssys_wasm.runtime.conduct import Conduct
-from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE, VERSION
+from airssys_wasm.runtime.contract import COMPONENT_ID, EXPORTS, IMPORTS, LIFECYCLE, PACKAGE, VERSION
 from airssys_wasm.runtime.functions import Signatures
 from airssys_wasm.runtime.machine import Machine, Profile
 
@@ -73,6 +74,16 @@ class Build:
     def world(self) -> World:
         """Its types, but for those that it imports from WASI; read when they are first asked for."""
         return own_world(self.machine, self.component)
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Where wasmtime has the component."""
+        return capi.address(self.component.ptr())
+
+    @functools.cached_property
+    def has_own_types(self) -> bool:
+        """Whether it imports or exports more than the contract and WASI."""
+        return any(map(is_foreign, self.imports)) or not self.exports.names <= {LIFECYCLE, DELIVER}
 
     @functools.cached_property
     def exports_resources(self) -> bool:
@@ -130,6 +141,11 @@ class CompiledComponent:
         if learned.signatures is None:
             learned.signatures = Signatures(next(iter(self.builds.values())).world)
         return learned.signatures.with_classes(self.given.types)
+
+
+def is_foreign(interface: str) -> bool:
+    """Whether an interface is neither the contract's nor wasmtime's."""
+    return not interface.startswith((f"{PACKAGE}/", WASI_PREFIX))
 
 
 def require_contract(compiled: CompiledComponent) -> None:

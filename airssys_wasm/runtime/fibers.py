@@ -28,6 +28,7 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.handles import Handles, leave
 from airssys_wasm.runtime.abi.pace import Heavy, Lifting, Paced
+from airssys_wasm.runtime.abi.places import Places
 from airssys_wasm.runtime.abi.values import Keep, release
 from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.hostcall import Convert, HostCall
@@ -38,10 +39,34 @@ from airssys_wasm.runtime.traps import trap_from
 
 @final
 class Fiber:
-    """The calls of one Store, one after the other, and what they share: context, future, host call, error slot."""
+    """The calls of one Store, one after the other, and what they share: context, places, future, host call."""
+
+    __slots__ = (
+        "__weakref__",
+        "_left",
+        "_ticker",
+        "_ticks",
+        "abandoned",
+        "address",
+        "clock",
+        "context",
+        "fuel",
+        "future",
+        "guest_time",
+        "handles",
+        "host_call",
+        "interrupted",
+        "key",
+        "places",
+        "scope",
+        "spent",
+        "state",
+    )
 
     def __init__(self, context: int, state: HostState, ticker: EpochTicker, clock: LoopClock, key: int) -> None:
         self.context, self.state, self.clock, self.key = context, state, clock, key
+        self.places = Places()
+        self.address = ctypes.addressof(self.places)
         self.future = 0
         self.host_call: HostCall | None = None
         self.handles: Handles | None = None
@@ -53,8 +78,6 @@ class Fiber:
         self.scope: anyio.CancelScope | None = None
         self.interrupted = False
         self._left: asyncio.Event | None = None
-        self._error = ctypes.c_void_p()
-        self.error_address = ctypes.addressof(self._error)
         self._ticker = ticker
         self._ticks = 1
 
@@ -109,10 +132,10 @@ class Fiber:
             capi.future_delete(self.future)
             self.future = 0
         self.host_call = None
-        error = self._error.value
-        if error is None:
+        error = self.places.error
+        if not error:
             return None
-        self._error.value = None
+        self.places.error = 0
         return capi.take_error(error)
 
     def interrupt(self) -> None:

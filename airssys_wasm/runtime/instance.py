@@ -1,59 +1,64 @@
 """The instance in a Store, over the C API: where its functions are, how a call begins, how an answer is read."""
 
-import ctypes
-from typing import Any, Final, final
+from typing import Final, final
 
 from wasmtime.component import Linker
 
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.pace import Lifting, Oversized
-from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of, slot
+from airssys_wasm.runtime.abi.places import DELIVER, ERROR, FUNCTION, INSTANCE
+from airssys_wasm.runtime.abi.values import Codec, Keep, Value, address_of
 from airssys_wasm.runtime.compiled import Build
 from airssys_wasm.runtime.fibers import Fiber
 
 _LAST_SCALAR: Final = 12
 """Kind of a string: numbers and text are left to the next call, which drops them where it assigns its answer."""
 
-_EMPTY: Final = bytes(capi.VAL_BYTES)
-_InstancePlace: Final = ctypes.c_char * capi.INSTANCE_BYTES
-_FunctionPlace: Final = ctypes.c_char * capi.FUNC_BYTES
-
 
 @final
 class Instance:
-    """One instance; its memory for answers lasts as long as the Store."""
+    """One instance; what wasmtime writes of it lies in the places of its fiber."""
+
+    __slots__ = ("_build", "_fiber", "_linker", "_path")
 
     def __init__(self, build: Build, fiber: Fiber, linker: Linker) -> None:
         self._build, self._fiber, self._linker = build, fiber, linker
-        self._instance = _InstancePlace()
-        self._functions: dict[tuple[str, ...], Any] = {}
-        self._result = slot()
-        self._result_address = ctypes.addressof(self._result)
+        self._path: tuple[str, ...] = ()
+        """Of the function that was called last."""
 
     def instantiate(self, _keep: Keep) -> int:
         """Begin to make it; the future."""
+        fiber = self._fiber
         future = capi.instantiate_async(
             capi.address(self._linker.ptr()),
-            self._fiber.context,
-            capi.address(self._build.component.ptr()),
-            ctypes.addressof(self._instance),
-            self._fiber.error_address,
+            fiber.context,
+            self._build.address,
+            fiber.address + INSTANCE,
+            fiber.address + ERROR,
         )
         return int(future)
 
     def call(self, path: tuple[str, ...], images: bytes, keep: Keep, results: int = 1) -> int:
         """Begin to call the function at that place of its exports; the future."""
         keep.append(images)
+        fiber = self._fiber
+        if path != self._path:
+            self._find(path, FUNCTION)
+            self._path = path
         future = capi.func_call_async(
-            self.function(path),
-            self._fiber.context,
+            fiber.address + FUNCTION,
+            fiber.context,
             address_of(images),
             len(images) // capi.VAL_BYTES,
-            self._result_address,
+            fiber.address,
             results,
-            self._fiber.error_address,
+            fiber.address + ERROR,
         )
         return int(future)
+
+    def find_deliver(self, path: tuple[str, ...]) -> None:
+        """Find the function of the byte path, which stays where it is for all calls."""
+        self._find(path, DELIVER)
 
     def lift(self, codec: Codec | None, lifting: Lifting, *, has_handles: bool = False) -> Value:
         """Read the answer; None without codec. More than a scalar is freed at once: wasmtime's copy is large.
@@ -65,7 +70,7 @@ class Instance:
         """
         if codec is None:
             return None
-        image = self._result.raw
+        image = self._fiber.places.result()
         if has_handles and not lifting.in_thread:
             codec.lift(image, lifting.tried())
         handles = lifting.handles
@@ -78,21 +83,11 @@ class Instance:
             if handles is not None:
                 handles.refuse()
         if image[0] > _LAST_SCALAR:
-            self.free()
+            self._fiber.places.drop_result()
         return value
 
-    def free(self) -> None:
-        """Free the last answer; the instance goes with its Store."""
-        capi.val_delete(self._result_address)
-        ctypes.memmove(self._result, _EMPTY, capi.VAL_BYTES)
-
-    def function(self, path: tuple[str, ...]) -> int:
-        """The address of the function at that place of its exports; it stays there as long as this lives."""
-        function = self._functions.get(path)
-        if function is None:
-            function = _FunctionPlace()
-            instance, index = ctypes.addressof(self._instance), self._build.exports.find(*path)
-            if not capi.instance_get_func(instance, self._fiber.context, index, ctypes.addressof(function)):
-                raise LookupError("#".join(path))
-            self._functions[path] = function
-        return ctypes.addressof(function)
+    def _find(self, path: tuple[str, ...], place: int) -> None:
+        """Have the function at that place of its exports in one of the fiber's; no call may be under way."""
+        address, index = self._fiber.address, self._build.exports.find(*path)
+        if not capi.instance_get_func(address + INSTANCE, self._fiber.context, index, address + place):
+            raise LookupError("#".join(path))

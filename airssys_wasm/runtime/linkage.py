@@ -9,10 +9,9 @@ from wasmtime.component import Linker
 from airssys_wasm.core.calls import Given
 from airssys_wasm.core.errors import ConfigError
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.append import DELIVER
 from airssys_wasm.runtime.abi.reader import world_of
-from airssys_wasm.runtime.compiled import WASI_PREFIX, CompiledComponent, Learned
-from airssys_wasm.runtime.contract import LIFECYCLE, PACKAGE
+from airssys_wasm.runtime.compiled import WASI_PREFIX, CompiledComponent, Learned, is_foreign
+from airssys_wasm.runtime.contract import PACKAGE
 from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.functions import Signatures
 from airssys_wasm.runtime.hostcall import HostCalls
@@ -78,10 +77,4 @@ def bind(
 def has_own_types(compiled: CompiledComponent, given: Given) -> bool:
     """Whether there are types besides those of the contract, which then are read and given codecs."""
     build = next(iter(compiled.builds.values()))
-    foreign = any(_is_foreign(name) for name in (*build.imports, *given.imports))
-    return foreign or not build.exports.names <= {LIFECYCLE, DELIVER}
-
-
-def _is_foreign(name: str) -> bool:
-    """Whether an interface is neither the contract's nor wasmtime's."""
-    return not name.startswith((_PACKAGE, WASI_PREFIX))
+    return build.has_own_types or any(is_foreign(name) for name in given.imports)

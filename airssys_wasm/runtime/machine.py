@@ -30,7 +30,7 @@ SMALL_MEMORY_BYTES: Final = 4 * MIB
 
 
 @final
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Profile:
     """Which engine a component runs in, by its limits.
 
@@ -46,13 +46,14 @@ class Profile:
     @classmethod
     def of(cls, limits: Limits) -> "Profile":
         """Where a component with these limits belongs."""
-        return cls(limits.max_fuel is not None, limits.max_memory_bytes <= SMALL_MEMORY_BYTES)
+        return _PROFILES[limits.max_fuel is not None, limits.max_memory_bytes <= SMALL_MEMORY_BYTES]
 
     def __str__(self) -> str:
         return f"{'small-' * self.small}{'metered' if self.metered else 'plain'}"
 
 
 PLAIN: Final = Profile()
+_PROFILES: Final = {(metered, small): Profile(metered, small) for metered in (False, True) for small in (False, True)}
 
 
 @final
@@ -64,6 +65,7 @@ class Machine:
         self.host_calls = host_calls  # its C callbacks have to outlive every instance, also one stuck in a thread
         try:
             self.engine = Engine(_configuration(profile))
+            self.address = capi.address(self.engine.ptr())
             self.linker = self.new_linker(wasi=False)
             self.wasi_linker = self.new_linker(wasi=True)
         except Exception as exc:

@@ -15,7 +15,7 @@ class _Owner:
     """What one component keeps."""
 
     code: str | None = None
-    usage: StorageUsage = attrs.field(factory=StorageUsage)
+    usage: StorageUsage = attrs.field(default=StorageUsage())
     entries: dict[str, bytes] = attrs.field(factory=dict)
 
 

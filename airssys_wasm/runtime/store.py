@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Mapping
 from typing import Any, final
 
 import attrs
@@ -19,28 +20,30 @@ from airssys_wasm.runtime.abi.handles import Handles, leave
 from airssys_wasm.runtime.abi.pace import Lifting
 from airssys_wasm.runtime.abi.values import Keep, Lowering, Value, undo
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
-from airssys_wasm.runtime.compiled import SIGNATURES, Build, CompiledComponent
+from airssys_wasm.runtime.compiled import Build, CompiledComponent, Signature
 from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES
 from airssys_wasm.runtime.contract import LIFECYCLE
 from airssys_wasm.runtime.delivery import Delivery
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.functions import Function
+from airssys_wasm.runtime.greetings import signatures
 from airssys_wasm.runtime.host_fn.guestlog import GuestLog
 from airssys_wasm.runtime.instance import Instance
 from airssys_wasm.runtime.limiter import limit_store
 from airssys_wasm.runtime.reaper import Reaper
 from airssys_wasm.runtime.scheduler import Scheduler
 from airssys_wasm.runtime.traps import instantiation_error
-from airssys_wasm.runtime.wit import config_to_wit, message_to_wit, metadata_from_wit, unwrap
+from airssys_wasm.runtime.wit import message_to_wit, unwrap
 
 
 @final
 @attrs.frozen(eq=False)
 class StoreHost:
-    """What the Stores of one engine share: who runs their calls, who deletes them, how the C callback finds them."""
+    """What the Stores of one engine share: who runs their calls and deletes them, what they are told, who is who."""
 
     scheduler: Scheduler = attrs.field(factory=Scheduler)
     reaper: Reaper = attrs.field(factory=Reaper)
+    signatures: Mapping[str, Signature] = attrs.field(factory=signatures)
     fibers: dict[int, Fiber] = attrs.field(factory=dict)
     keys: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1))
 
@@ -53,10 +56,12 @@ class GuestStore:
     with the code "spent". `aclose` has to be called.
     """
 
+    __slots__ = ("_build", "_compiled", "_delivery", "_fiber", "_host", "_instance", "_log", "_state", "_store")
+
     def __init__(self, host: StoreHost, compiled: CompiledComponent, build: Build, state: HostState) -> None:
         self._host, self._compiled, self._build, self._state = host, compiled, build, state
         key = next(host.keys)
-        self._store = capi.store_new(capi.address(build.machine.engine.ptr()), key, None)
+        self._store = capi.store_new(build.machine.address, key, None)
         self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, host.scheduler.clock, key)
         self._delivery: Delivery | None = None
         self._instance = Instance(build, self._fiber, self._set_up())
@@ -84,13 +89,13 @@ class GuestStore:
         """Call `initialize`, then `metadata`, if it exports them; raises GuestError or ExecutionError."""
         if not self._compiled.answers_messages:
             return ComponentMetadata()
-        arguments = config_to_wit(config, self._state.limits)
-        unwrap(await self._call("initialize", arguments))
+        unwrap(await self._call("initialize", (config, self._state.limits)))
         return await self.metadata()
 
     async def metadata(self) -> ComponentMetadata:
         """Call `metadata`; raises ExecutionError."""
-        return metadata_from_wit(await self._call("metadata"))
+        metadata: ComponentMetadata = await self._call("metadata")
+        return metadata
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
         """Call `handle-message`; raises GuestError, ExecutionError, or PayloadTooLarge for the answer."""
@@ -176,7 +181,7 @@ class GuestStore:
             raise FunctionNotFound(f"{LIFECYCLE}#{name}", sorted(self._compiled.signatures.functions.by_interface))
         begin = functools.partial(self._begin_call, name, arguments)
         lifting = Lifting(self._fiber.handles).bound()
-        end = functools.partial(self._instance.lift, SIGNATURES[name].result, lifting)
+        end = functools.partial(self._instance.lift, self._host.signatures[name].result, lifting)
         return await self._run(Call(self._fiber, begin, end, self._free, keep=Keep().bound(), lifting=lifting))
 
     async def _run(self, call: Call, *, large: bool = False) -> Any:
@@ -194,17 +199,15 @@ class GuestStore:
         limits, fiber = self._state.limits, self._fiber
         frames = self._build.frames_for(limits)
         if frames is not None:
-            address = self._instance.function((DELIVER,))
-            limit = limits.max_payload_bytes
-            self._delivery = Delivery(frames, address, fiber.context, fiber.error_address, limit)
+            self._instance.find_deliver((DELIVER,))
+            self._delivery = Delivery(frames, fiber, limits.max_payload_bytes)
 
     def _set_up(self) -> Linker:
         """Everything that has to be there before the instance is made; what it is going to be linked with."""
         limit_store(self._store, self._state.limits, extended=self._build.frames is not None)
         capi.context_yield_at_epoch(self._fiber.context, 1)
-        log = GuestLog(self._state.component_id)
+        self._log = log = GuestLog(self._state.component_id)
         self._state.log = log.write
-        self._flush_log = log.flush
         if self._compiled.wasi:
             stdout, stderr = (functools.partial(log.write_stream, name) for name in ("stdout", "stderr"))
             give_empty_wasi(self._fiber.context, stdout, stderr)
@@ -222,7 +225,7 @@ class GuestStore:
         return (Keep() if handles is None else Lowering(handles)).bound()
 
     def _begin_call(self, name: str, arguments: tuple[Value, ...], keep: Keep) -> int:
-        codecs = SIGNATURES[name].params
+        codecs = self._host.signatures[name].params
         images = b"".join([codec.lower(value, keep) for codec, value in zip(codecs, arguments, strict=True)])
         return self._instance.call((LIFECYCLE, name), images, keep)
 
@@ -239,11 +242,9 @@ class GuestStore:
         if store:
             self._fiber.spent = True
             self._fiber.delete_future()
-            self._flush_log()
+            self._log.flush()
             self._host.fibers.pop(self._fiber.key, None)
-            self._instance.free()
-            if self._delivery is not None:
-                self._delivery.close()
+            self._fiber.places.drop_result()
             self._host.reaper.delete_store(store)
             if self._fiber.handles is not None:  # last: it runs host code
                 self._host.scheduler.call(leave, self._fiber.handles.close())

@@ -73,10 +73,10 @@ class ComponentSpec:
         return ChildSpec(
             id=self.id,
             compiled=self.source,
-            given=Given({} if self.imports is None else self.imports, self.types),
+            given=Given.of(self.imports, self.types),
             limits=limits if self.limits is None else self.limits,
             config=config if isinstance(config, ComponentConfig) else ComponentConfig.of(config, self.env),
-            policy=policy or RestartPolicy(restart=self.restart),
+            policy=policy or RestartPolicy.plain(self.restart),
             execution=self.execution,
             shutdown=self.shutdown,
             health=self.health,

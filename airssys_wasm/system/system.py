@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Final, Self, final
+from typing import Self, final
 
 import attrs
 
@@ -38,8 +38,6 @@ from airssys_wasm.system.watching import Watching
 
 Source = bytes | bytearray | memoryview | Path | CompiledComponent
 """Where a component comes from: its bytes, its file, or what `compile` gave."""
-
-_NOTHING: Final = Capabilities()
 
 
 @final
@@ -200,7 +198,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         Cancellation: as for a failure: nothing is left behind, and the id is free again.
         """
         _, parts = self._running()
-        policy = restart if isinstance(restart, RestartPolicy) else RestartPolicy(restart=restart)
+        policy = restart if isinstance(restart, RestartPolicy) else RestartPolicy.plain(restart)
         component = ComponentSpec(
             id,
             source,
@@ -218,7 +216,8 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         )
         spec = component.child_spec(parts, self._settings.limits, policy)
         with parts.admission.load_under_way(id, spec.limits):
-            parts.guard.grant(id, capabilities or _NOTHING)
+            if capabilities is not None:
+                parts.guard.grant(id, capabilities)
             try:
                 return self._handle(parts, await self._start(parts, spec, inherit=inherit_storage))
             except BaseException:

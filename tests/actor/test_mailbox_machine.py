@@ -231,7 +231,11 @@ class MailboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.sleeper is None)
     def wait(self) -> None:
         """The actor has nothing to do."""
-        self.sleeper = self.loop.create_task(self.mailbox.wait())
+        self.sleeper = self.loop.create_task(self.sleep())
+
+    async def sleep(self) -> None:
+        """As an actor does."""
+        await self.mailbox.wait()
 
     @rule()
     @precondition(lambda self: self.sleeper is not None)

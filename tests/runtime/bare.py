@@ -12,9 +12,10 @@ from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.codec import codec_for
 from airssys_wasm.runtime.abi.component import compile_component
 from airssys_wasm.runtime.abi.pace import Lifting
+from airssys_wasm.runtime.abi.places import Places
 from airssys_wasm.runtime.abi.settings import without_concurrency
 from airssys_wasm.runtime.abi.types import FuncType
-from airssys_wasm.runtime.abi.values import Keep, Value, address_of, slot
+from airssys_wasm.runtime.abi.values import Keep, Value, address_of
 
 FOREVER = 1 << 40
 """Ticks that never come."""
@@ -88,7 +89,7 @@ class BareStore:
         self.store = capi.store_new(capi.address(engine.engine.ptr()), data, None)
         self.context = capi.store_context(self.store)
         self.instance = ctypes.create_string_buffer(capi.INSTANCE_BYTES)
-        self.result = slot()
+        self.result = Places()
         self.error = c_void_p()
 
     @classmethod
@@ -154,7 +155,7 @@ class BareStore:
 
     def lift(self, kind: FuncType) -> Value:
         """Read the result slot."""
-        return None if kind.result is None else codec_for(kind.result).lift(self.result.raw, Lifting())
+        return None if kind.result is None else codec_for(kind.result).lift(self.result.result(), Lifting())
 
     def close(self) -> None:
         """Delete the Store."""

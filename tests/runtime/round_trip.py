@@ -75,7 +75,7 @@ class Echo:
         keep = Keep()
         text = self._store.begin("echo", codec.lower((value, NO_PAD), keep), keep=keep).finish()
         assert text is None, text
-        return codec.lift(self._store.result.raw, Lifting())[0]
+        return codec.lift(self._store.result.result(), Lifting())[0]
 
     def close(self) -> None:
         """Delete the Store."""

@@ -14,8 +14,8 @@ from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import HostFunctionError
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
+from airssys_wasm.runtime.abi.places import Places
 from airssys_wasm.runtime.abi.types import BOOL, BYTES, FuncType, ListType
-from airssys_wasm.runtime.abi.values import slot
 from airssys_wasm.runtime.clock import LoopClock
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.hostcall import HostCall, HostFunction
@@ -67,7 +67,7 @@ async def test_a_cancelled_host_call_waits_for_the_thread_that_writes_its_result
     """The memory is wasmtime's and goes with the call: nothing may be written there afterwards."""
     gate = Gate(capi.val_clone)
     monkeypatch.setattr(capi, "val_clone", gate)
-    results = slot()
+    results = Places()
     function = HostFunction.of("test:host/calls", "get", FuncType((), BYTES), answered)
     call = HostCall(function, (), ctypes.addressof(results), None)
     answering = asyncio.create_task(call.answer(HostState(GUEST), scheduler.convert))
@@ -86,7 +86,7 @@ async def test_a_large_result_of_another_type_is_a_failure_of_the_host_function(
     """As a small one is; the thread keeps nothing to itself."""
     function = HostFunction.of("test:host/calls", "get", FuncType((), ListType(BOOL)), wrong)
     with pytest.raises(HostFunctionError, match="calls#get"):
-        await HostCall(function, (), ctypes.addressof(slot()), None).answer(HostState(GUEST), scheduler.convert)
+        await HostCall(function, (), ctypes.addressof(Places()), None).answer(HostState(GUEST), scheduler.convert)
 
 
 def fiber() -> Fiber:

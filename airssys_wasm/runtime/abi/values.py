@@ -36,7 +36,6 @@ _BYTES_DATA: Final = bytes.__basicsize__ - 1
 
 WORDS: Final = Struct("<B7xQQQ")
 SIZED: Final = Struct("<QQ")
-_Slot: Final = ctypes.c_char * VAL_BYTES
 _BYTE_ITEM: Final = b"\x02" + bytes(VAL_BYTES - 1)
 
 
@@ -288,8 +287,3 @@ NUMBERS: Final = {
     "f32": ("<B7xf20x", 9),
     "f64": ("<B7xd16x", 10),
 }
-
-
-def slot() -> "ctypes.Array[ctypes.c_char]":
-    """Memory for one value that wasmtime assigns, empty: `Bool(false)`."""
-    return _Slot()

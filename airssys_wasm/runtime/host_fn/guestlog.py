@@ -38,12 +38,15 @@ class GuestLog:
     May be written to from any thread: WASI streams write from the thread that their guest runs in.
     """
 
+    __slots__ = ("_component", "_dropped", "_partial", "_refilled", "_tokens")
+
     def __init__(self, component: ComponentId) -> None:
-        self._component = str(component)
+        self._component = component
         self._tokens = float(BURST_LINES)
         self._refilled = time.monotonic()
         self._dropped = 0
-        self._partial: dict[str, bytes] = {}
+        self._partial: dict[str, bytes] | None = None
+        """The unfinished line of each stream; None as long as nothing was written to any."""
 
     def write(self, level: str, message: str, context: Iterable[tuple[str, str]] = ()) -> None:
         """Log a line unless there were too many; the next one that is let through says how many were dropped."""
@@ -58,25 +61,27 @@ class GuestLog:
             for name, value in itertools.islice(context, MAX_CONTEXT_PAIRS)
         )
         dropped, self._dropped = self._dropped, 0
-        extra = {"component": self._component, "guest_context": pairs, "dropped": dropped}
+        extra = {"component": str(self._component), "guest_context": pairs, "dropped": dropped}
         shown = "".join(f" {name}={value}" for name, value in pairs)
         note = f" ({dropped} lines dropped before this)" if dropped else ""
         _logger.log(number, "%s: %s%s%s", self._component, _clean(message), shown, note, extra=extra)
 
     def write_stream(self, stream: str, data: bytes) -> None:
         """Log what a guest wrote to stdout or stderr, a record for each line; an unfinished line waits for its end."""
-        *lines, rest = (self._partial.pop(stream, b"") + data).split(b"\n")
+        partial = self._partial = {} if self._partial is None else self._partial
+        *lines, rest = (partial.pop(stream, b"") + data).split(b"\n")
         for line in lines:
             self._write_line(stream, line)
         if len(rest) > MAX_LINE_CHARS:
             self._write_line(stream, rest)
         elif rest:
-            self._partial[stream] = rest
+            partial[stream] = rest
 
     def flush(self) -> None:
         """Log the lines that were never finished."""
-        for stream in list(self._partial):
-            self._write_line(stream, self._partial.pop(stream))
+        partial, self._partial = self._partial or {}, None
+        for stream, line in partial.items():
+            self._write_line(stream, line)
 
     def _write_line(self, stream: str, line: bytes) -> None:
         level = "info" if stream == "stdout" else "warn"
