@@ -1,9 +1,10 @@
 """What does it cost to start an actor, from a compiled component to `initialize`? Beside an anyio task with a channel.
 
-Actors are started in batches and the batch is ended outside the measured time. The parts that are only wasmtime's, a
-Store and an instance, are shown beside.
+Actors are started in batches and the batch is ended outside the measured time, also for the thread that deletes its
+Stores. Beside are shown a Store and an instance alone, and with the calls of `initialize` and `metadata`.
 """
 
+import asyncio
 import gc
 import itertools
 import time
@@ -13,14 +14,18 @@ import anyio
 import anyio.abc
 
 from airssys_wasm import ActorSystem, ComponentId
+from airssys_wasm.core.config import ComponentConfig
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.compiled import CompiledComponent
 from airssys_wasm.runtime.engine import WasmtimeEngine
+from airssys_wasm.runtime.maps import count_maps
+from airssys_wasm.runtime.store import GuestStore
 from benchmarks.harness import GUESTS, QUICK, ROUNDS, Figure, Target, figures_of, run_main, show, table, tell
 
 BATCH = 50 if QUICK else 500
 SERIAL = itertools.count()
+SETTLE_SECONDS = 0.02
 
 Batch = Callable[[int], Awaitable[float]]
 """Starts so many and ends them; the seconds that the starts took."""
@@ -40,12 +45,18 @@ def ours(system: ActorSystem, compiled: CompiledComponent) -> Batch:
     return batch
 
 
-def instances(engine: WasmtimeEngine, compiled: CompiledComponent) -> Batch:
-    """A Store and an instance, nothing else."""
+def instances(engine: WasmtimeEngine, compiled: CompiledComponent, *, initialized: bool) -> Batch:
+    """A Store and an instance, without an actor."""
+
+    async def start() -> GuestStore:
+        guest = await engine.start(compiled, HostState(ComponentId("bench", "bare", "0")))
+        if initialized:
+            await guest.initialize(ComponentConfig())
+        return guest
 
     async def batch(count: int) -> float:
         started = time.perf_counter()
-        guests = [await engine.start(compiled, HostState(ComponentId("bench", "bare", "0"))) for _ in range(count)]
+        guests = [await start() for _ in range(count)]
         taken = time.perf_counter() - started
         for guest in guests:
             await guest.aclose()
@@ -72,11 +83,20 @@ async def tasks(count: int) -> float:
     return taken
 
 
+async def reaped() -> None:
+    """Wait until nothing of the last batch is left to be deleted, which is seen by the memory maps."""
+    before, now = -1, count_maps()
+    while now != before:
+        await asyncio.sleep(SETTLE_SECONDS)
+        before, now = now, count_maps()
+
+
 async def race(batches: dict[str, Batch]) -> dict[str, Figure]:
     """All in turn, several rounds, without garbage collections in between."""
     samples: dict[str, list[float]] = {name: [] for name in batches}
     for round_number in range(ROUNDS + 1):
         for name, batch in batches.items():
+            await reaped()
             gc.collect()
             gc.disable()
             taken = await batch(BATCH)
@@ -92,7 +112,14 @@ async def main() -> None:
         compiled = await system.compile(GUESTS / "echo.wasm")
         bare = await engine.compile(GUESTS / "echo.wasm", Limits())
         await (await system.load(ComponentId("bench", "warm", "0"), compiled)).ask(b"known by now")
-        figures = await race({"load": ours(system, compiled), "instance": instances(engine, bare), "task": tasks})
+        figures = await race(
+            {
+                "load": ours(system, compiled),
+                "instance": instances(engine, bare, initialized=False),
+                "initialized": instances(engine, bare, initialized=True),
+                "task": tasks,
+            }
+        )
     median = {name: figure.median for name, figure in figures.items()}
     show(table(("", "µs each"), list(median.items())))
     question = "spawn, from compiled to initialized"

@@ -72,8 +72,7 @@ class Children:
     tops: "dict[Child | Tree, None]" = attrs.field(factory=dict, init=False)
     """The children that stand alone, and the trees for theirs, in start order."""
     beside: Beside = attrs.field(init=False)
-    _reports: tuple[OnReady, OnEnd] = attrs.field(init=False)
-    """Bound once: each actor keeps them."""
+    _reports: tuple[OnReady, OnEnd] = attrs.field(init=False)  # bound once: each actor keeps them
 
     def __attrs_post_init__(self) -> None:
         self.beside = Beside(self)

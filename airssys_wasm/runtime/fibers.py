@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 import anyio
+import attrs
 
 from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.ports import HostState
@@ -38,48 +39,33 @@ from airssys_wasm.runtime.traps import trap_from
 
 
 @final
+@attrs.define(eq=False, repr=False)
 class Fiber:
     """The calls of one Store, one after the other, and what they share: context, places, future, host call."""
 
-    __slots__ = (
-        "__weakref__",
-        "_left",
-        "_ticker",
-        "_ticks",
-        "abandoned",
-        "address",
-        "clock",
-        "context",
-        "fuel",
-        "future",
-        "guest_time",
-        "handles",
-        "host_call",
-        "interrupted",
-        "key",
-        "places",
-        "scope",
-        "spent",
-        "state",
-    )
+    context: int
+    state: HostState
+    _ticker: EpochTicker
+    clock: LoopClock
+    key: int
+    places: Places = attrs.field(factory=Places, init=False)
+    address: int = attrs.field(init=False)
+    """Of the places."""
+    future: int = attrs.field(default=0, init=False)
+    host_call: HostCall | None = attrs.field(default=None, init=False)
+    handles: Handles | None = attrs.field(default=None, init=False)
+    """The resources of the Store; None where its component has none."""
+    guest_time: float = attrs.field(default=0.0, init=False)
+    fuel: int = attrs.field(default=0, init=False)
+    spent: bool = attrs.field(default=False, init=False)
+    abandoned: bool = attrs.field(default=False, init=False)
+    scope: anyio.CancelScope | None = attrs.field(default=None, init=False)
+    interrupted: bool = attrs.field(default=False, init=False)
+    _left: asyncio.Event | None = attrs.field(default=None, init=False)
+    _ticks: int = attrs.field(default=1, init=False)
 
-    def __init__(self, context: int, state: HostState, ticker: EpochTicker, clock: LoopClock, key: int) -> None:
-        self.context, self.state, self.clock, self.key = context, state, clock, key
-        self.places = Places()
+    def __attrs_post_init__(self) -> None:
         self.address = ctypes.addressof(self.places)
-        self.future = 0
-        self.host_call: HostCall | None = None
-        self.handles: Handles | None = None
-        """The resources of the Store; None where its component has none."""
-        self.guest_time = 0.0
-        self.fuel = 0
-        self.spent = False
-        self.abandoned = False
-        self.scope: anyio.CancelScope | None = None
-        self.interrupted = False
-        self._left: asyncio.Event | None = None
-        self._ticker = ticker
-        self._ticks = 1
 
     def prepare(self, ticks: int) -> None:
         """Before a call begins: full fuel, and a first slice of that many ticks."""

@@ -199,7 +199,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
         """
         _, parts = self._running()
         policy = restart if isinstance(restart, RestartPolicy) else RestartPolicy.plain(restart)
-        component = ComponentSpec(
+        spec = ComponentSpec(
             id,
             source,
             capabilities=capabilities,
@@ -213,8 +213,7 @@ class ActorSystem(Traffic, Authority, Supervision, Upgrading, Linking, Watching)
             imports=imports,
             types=types,
             mailbox=mailbox,
-        )
-        spec = component.child_spec(parts, self._settings.limits, policy)
+        ).child_spec(parts, self._settings.limits, policy)
         with parts.admission.load_under_way(id, spec.limits):
             if capabilities is not None:
                 parts.guard.grant(id, capabilities)

@@ -55,7 +55,7 @@ class Thing:
         self.store = BareStore.ready(bare, data)
         future = self.store.begin("make", codec_for(U32).lower(7, Keep()))
         assert future.finish() is None
-        self.handle: int = SIZED.unpack_from(self.store.result.raw, 8)[0]
+        self.handle: int = SIZED.unpack_from(self.store.result.result(), 8)[0]
         clone = capi.resource_any_clone(self.handle)  # the slot's own goes with the next result
         self.handle = clone
 
