@@ -175,10 +175,10 @@ class Mailbox(Generic[Signal]):
         return True
 
     def wait(self) -> "asyncio.Future[None]":
-        """A doorbell: done as soon as there may be something to take, at once if there is; for one task at a time.
+        """A doorbell, for one task at a time: done as soon as there may be something to take, or never will be.
 
         Raises:
-            ActorStopped: The mailbox is closed: nothing will come.
+            ActorStopped: The mailbox is closed and empty.
             RuntimeError: Another task is waiting.
 
         Cancellation: nothing is lost; what came meanwhile is there for the next `take_nowait`.

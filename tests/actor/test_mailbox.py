@@ -195,7 +195,7 @@ async def test_a_message_that_has_been_taken_is_not_taken_out(small: Mailbox[str
 
 
 async def test_whoever_waits_is_woken_by_what_comes(small: Mailbox[str]) -> None:
-    """A message, a signal, or the end, which is an error."""
+    """A message, a signal, or the end; to wait after that is an error."""
     comes: list[Callable[[], None]] = [lambda: small.offer_nowait(_envelope()), lambda: small.put_signal("stop")]
     for come in comes:
         waiting = await _started(small.wait())
@@ -205,8 +205,9 @@ async def test_whoever_waits_is_woken_by_what_comes(small: Mailbox[str]) -> None
         _take_all(small)
     waiting = await _started(small.wait())
     list(small.close())
+    await waiting
     with pytest.raises(ActorStopped):
-        await waiting
+        await small.wait()
 
 
 async def test_a_wake_up_survives_the_cancellation_of_who_waits(small: Mailbox[str]) -> None:

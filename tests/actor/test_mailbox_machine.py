@@ -234,7 +234,8 @@ class MailboxMachine(RuleBasedStateMachine):
         self.sleeper = self.loop.create_task(self.sleep())
 
     async def sleep(self) -> None:
-        """As an actor does."""
+        """As an actor does, which comes back when there is nothing to take."""
+        await self.mailbox.wait()
         await self.mailbox.wait()
 
     @rule()
