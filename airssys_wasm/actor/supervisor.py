@@ -4,9 +4,12 @@ One task does all of it, from an inbox: commands of callers, ends of actors, dea
 of grace periods; they are timers that write to the inbox). It never waits for a guest and never sleeps. What follows
 from an end is decided by `restarts.plan`, where a child may go by `lifecycle.advance`, the steps are in `children.py`.
 
-    start_child, stop_child, restart ─┐
-    ComponentActor.run ─► its end ────┼─► inbox ─► one step, without waiting ─► actor: started, told, killed
-    clock ─► deadline ────────────────┘
+    stop_child, restart, wake ────┐
+    ComponentActor.run ─► its end ┼─► inbox ─► one step, without waiting ─► actor: started, told, killed
+    clock ─► deadline ────────────┘
+
+Two steps are taken where they come up, for a start would wait two turns of the loop for them: `begin` of a child that
+nobody else knows yet, and `started`, which an actor reports. As neither waits for anything, it comes between two others.
 
 Each child counts its restarts for itself, and a failed one ends alone.
 """
