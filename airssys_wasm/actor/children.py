@@ -75,8 +75,7 @@ class Children:
     _reports: tuple[OnReady, OnEnd] = attrs.field(init=False)  # bound once: each actor keeps them
 
     def __attrs_post_init__(self) -> None:
-        self.beside = Beside(self)
-        self._reports = self.started, self._has_ended
+        self.beside, self._reports = Beside(self), (self.started, self._has_ended)
 
     def new(self, spec: ChildSpec) -> Child:
         """A child that is about to begin and stands alone."""

@@ -9,7 +9,7 @@ from an end is decided by `restarts.plan`, where a child may go by `lifecycle.ad
     clock ─► deadline ────────────┘
 
 Two steps are taken where they come up, for a start would wait two turns of the loop for them: `begin` of a child that
-nobody else knows yet, and `started`, which an actor reports. As neither waits for anything, it comes between two others.
+nobody else knows yet, and `started`, which an actor reports. No step waits for anything: these too come between others.
 
 Each child counts its restarts for itself, and a failed one ends alone.
 """

@@ -275,10 +275,9 @@ class MailboxMachine(RuleBasedStateMachine):
     def the_sleeper_sleeps_exactly_while_there_is_nothing(self) -> None:
         """A wake-up is never lost."""
         self.settle()
-        if self.sleeper is None:
-            return
-        assert bool(self.signals or self.inside or self.closed) == self.sleeper.done()
-        if self.sleeper.done():
+        has_something = bool(self.signals or self.inside or self.closed)
+        assert self.sleeper is None or has_something == self.sleeper.done()
+        if self.sleeper is not None and self.sleeper.done():
             error = self.sleeper.exception()
             assert isinstance(error, ActorStopped) if not self.signals and self.closed else error is None
             self.sleeper = None
