@@ -9,13 +9,26 @@ from typing import Any, ClassVar
 
 import pytest
 
-from airssys_wasm.core.calls import Given, Invocation
+from airssys_wasm.core.calls import Given, Invocation, Ok, Some
 from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, PayloadTooLarge
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.pace import MOST_STEPS, Heavy, Lifting, Paced
+from airssys_wasm.runtime.abi.codec import codec_for
+from airssys_wasm.runtime.abi.pace import BYTE_STEP, MOST_STEPS, TEXT_STEP, Heavy, Lifting, Paced
+from airssys_wasm.runtime.abi.types import (
+    BOOL,
+    BYTES,
+    STRING,
+    FlagsType,
+    ListType,
+    OptionType,
+    ResultType,
+    record,
+    variant,
+)
+from airssys_wasm.runtime.abi.values import Keep
 from airssys_wasm.runtime.conversion import Conversion
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.store import GuestStore
@@ -240,3 +253,33 @@ def test_a_conversion_is_bound_on_the_loop_and_pauses_in_a_thread() -> None:
     lifting.unbound()
     assert 10_000 == sum(len(part) for part in lifting.parts(10_000))
     assert lifting.left >= 0
+
+
+DEAR = {
+    "flags": (ListType(FlagsType(("a", "b", "c"))), [frozenset({"a", "b"})]),
+    "options": (ListType(OptionType(OptionType(BOOL))), [Some(True)]),
+    "records": (ListType(record(x=BOOL, y=BOOL, z=BOOL)), [(True, False, True)]),
+    "variants": (ListType(variant(a=BOOL, b=None)), [("a", True)]),
+    "results": (ListType(ResultType(BOOL, None)), [Ok(True)]),
+    "lists": (ListType(ListType(BOOL)), [[True]]),
+    "texts": (ListType(STRING), ["x" * TEXT_STEP]),
+    "bytes": (ListType(BYTES), [b"x" * BYTE_STEP]),
+}
+
+
+@pytest.mark.parametrize(("of", "value"), DEAR.values(), ids=DEAR)
+def test_whatever_takes_time_counts(of: ListType, value: Any) -> None:
+    """More than one step an item: both ways as many, and no shape gets round the bound."""
+    codec, keep = codec_for(of), Keep()
+    keep.left = lots = 1 << 40
+    image = codec.lower(value * 100, keep)
+    lifting = Lifting()
+    lifting.left = lots
+    assert value * 100 == codec.lift(image, lifting)
+    lowered, lifted = (lots - paced.left for paced in (keep, lifting))
+    assert 200 <= lowered == lifted
+    with pytest.raises(Heavy):
+        codec.lower(value * 300, Keep().bound())
+    image = codec.lower(value * 300, keep)
+    with pytest.raises(Heavy):
+        codec.lift(image, Lifting().bound())

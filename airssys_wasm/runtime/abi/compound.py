@@ -7,7 +7,7 @@ import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, Err, Ok, Some, shown
 from airssys_wasm.runtime.abi.capi import VAL_BYTES
-from airssys_wasm.runtime.abi.pace import MOST_STEPS, Lifting
+from airssys_wasm.runtime.abi.pace import DEAR_STEPS, MOST_STEPS, Lifting
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Codec, Keep, Value, address_of, images_of
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ class Enumerated:
 
 def lower_flags(names: "dict[str, bytes]", value: "Iterable[Value]", keep: Keep) -> bytes:
     """The image of flags (kind 20) from the names that are set; a name that is none of them is refused."""
+    keep.spend(DEAR_STEPS)
     images = dict[bytes, bytes]()
     for name in value:
         keep.spend(1)
@@ -215,6 +216,6 @@ def lower_flags(names: "dict[str, bytes]", value: "Iterable[Value]", keep: Keep)
 def lift_flags(image: bytes, lifting: Lifting) -> "list[str]":
     """The names that are set."""
     size, data = SIZED.unpack_from(image, 8)
-    lifting.grow(size, size)
+    lifting.grow(size, size + DEAR_STEPS)
     raw = string_at(data, size * SIZED.size) if size else b""
     return [string_at(start, length).decode() for length, start in SIZED.iter_unpack(raw)]

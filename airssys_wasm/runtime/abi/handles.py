@@ -21,7 +21,7 @@ import attrs
 from airssys_wasm.core.calls import BadType, BadValue, shown
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.guest_resource import PASSED_ON, Box, GuestResource
-from airssys_wasm.runtime.abi.pace import Lifting
+from airssys_wasm.runtime.abi.pace import DEAR_STEPS, Lifting
 from airssys_wasm.runtime.abi.types import ResourceName
 from airssys_wasm.runtime.abi.values import SIZED, WORDS, Keep, Lowering, Value
 from airssys_wasm.runtime.raised import said
@@ -145,6 +145,7 @@ class Own:
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
         lowering = _lowering(keep)
+        keep.spend(DEAR_STEPS)
         if self.name.imported:
             box = lowering.handles.give(self.name, value)
             lowering.given.append(box)
@@ -160,6 +161,7 @@ class Own:
     def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         address, handles = SIZED.unpack_from(image, 8)[0], _known(lifting.handles)
+        lifting.spend(DEAR_STEPS)
         if lifting.trial:
             return None
         if self.name.imported:
@@ -177,6 +179,7 @@ class Borrow:
     def lower(self, value: Value, keep: Keep) -> bytes:
         """Make the image; raises BadValue."""
         lowering = _lowering(keep)
+        keep.spend(DEAR_STEPS)
         if self.name.imported:
             box = lowering.handles.give(self.name, value, lent=True)
             lowering.given.append(box)
@@ -191,6 +194,7 @@ class Borrow:
     def lift(self, image: bytes, lifting: Lifting) -> Value:
         """Read the value of an image."""
         handles = _known(lifting.handles)
+        lifting.spend(DEAR_STEPS)
         return None if lifting.trial else handles.take(SIZED.unpack_from(image, 8)[0], own=False)
 
 

@@ -8,6 +8,7 @@ begun anew in a thread.
 |---|---|
 | an item of a list or tuple, a field of a record, a flag that is set | 1 |
 | the value in an option, a result, a variant | 1 |
+| flags, a handle | `DEAR_STEPS` more |
 | text, a `list<u8>` | 1 for each `TEXT_STEP` bytes, or `BYTE_STEP` |
 """
 
@@ -26,6 +27,9 @@ TEXT_STEP: Final = 1024
 
 BYTE_STEP: Final = 32
 """Bytes of a `list<u8>`, with an image of 32 bytes each, that wasmtime and we copy in a microsecond."""
+
+DEAR_STEPS: Final = 4
+"""For what takes several calls of C functions, or of an enum's own."""
 
 _PAUSE_STEPS: Final = 200
 """Steps in a thread during which no other Python thread runs: some 200 µs."""
