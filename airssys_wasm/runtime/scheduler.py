@@ -16,7 +16,7 @@ from airssys_wasm.runtime.abi.pace import Paced
 from airssys_wasm.runtime.blocking import BlockingThreads
 from airssys_wasm.runtime.clock import DOUBTFUL_STEP, LoopClock
 from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
-from airssys_wasm.runtime.conversion import CONVERTERS, Conversion
+from airssys_wasm.runtime.conversion import CONVERTER_THREADS, Conversion, Turns
 from airssys_wasm.runtime.fibers import Call, Fiber
 from airssys_wasm.runtime.lanes import HAS_SPARE, THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 
@@ -48,7 +48,8 @@ class Scheduler:
         self._budget = LoopBudget(self._loop)
         self._queue = RunQueue(self._loop, self._budget)
         self._threads = PollThreads(spare=HAS_SPARE)
-        self._converters = PollThreads(CONVERTERS, name="convert")
+        self._converters = PollThreads(CONVERTER_THREADS, name="convert")
+        self._turns = Turns()
         self._blocking = BlockingThreads()
 
     @property
@@ -180,7 +181,7 @@ class Scheduler:
 
         Cancellation: the conversion is withdrawn, and its thread has left it.
         """
-        conversion = Conversion(work, paced)
+        conversion = Conversion(work, paced, self._turns)
         await self._converters.run(conversion)
         return conversion.value
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 import types
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final, final
 
 import pytest
@@ -14,6 +16,8 @@ from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import HostFunctionError
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.ports import HostState
+from airssys_wasm.runtime.abi.pace import Paced
+from airssys_wasm.runtime.conversion import Turns
 from airssys_wasm.runtime.engine import WasmtimeEngine
 from airssys_wasm.runtime.store import GuestStore
 from airssys_wasm.runtime.wat import assemble
@@ -191,3 +195,44 @@ async def test_a_class_is_made_of_the_handles_themselves(start: Starts) -> None:
     host = Host()
     await called(await start(host, RECORDS, module), "go")
     assert (5, 9) == (host.taken.thing.number, host.taken.number)
+
+
+def test_turns_go_round() -> None:
+    """Two at a time; whoever rests lets the longest waiting go first."""
+    turns, order = Turns(1), list[int]()
+    turns.take()
+
+    def work(number: int) -> None:
+        turns.take()
+        for _ in range(3):
+            order.append(number)
+            turns.rest()
+        turns.give()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for waiting, thread in enumerate(threads, 1):
+        thread.start()
+        while len(turns._line) < waiting:
+            time.sleep(0.001)
+    turns.give()
+    for thread in threads:
+        thread.join()
+    assert [0, 1, 2] * 3 == order
+    turns.take()
+
+
+async def test_long_conversions_do_not_keep_others_waiting(engine: WasmtimeEngine) -> None:
+    """However many there are: they take turns."""
+    scheduler, over = engine._host.scheduler, threading.Event()
+
+    def long(paced: Paced) -> None:
+        while not over.is_set():
+            paced.spend(1_000)
+
+    paces = [Paced() for _ in range(10)]
+    calls = [asyncio.create_task(scheduler.convert(partial(long, paced), paced)) for paced in paces]
+    async with asyncio.timeout(60):
+        assert 7 == await scheduler.convert(lambda: 7, Paced())
+    assert [False] * 10 == [call.done() for call in calls]
+    over.set()
+    await asyncio.gather(*calls)

@@ -13,7 +13,7 @@ begun anew in a thread.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Self, final
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Paced:
     in_thread = False
     withdrawn = False
     """Set by the loop: nobody waits for it any more."""
+    rest: "Callable[[], object]" = staticmethod(lambda: time.sleep(0))
+    """What it does in a pause: whoever waits for the GIL gets it."""
 
     def bound(self) -> Self:
         """It is going to be on the loop, or on a thread that others wait for."""
@@ -89,7 +91,7 @@ class Paced:
         if self.withdrawn:
             raise Withdrawn
         self.left = _PAUSE_STEPS
-        time.sleep(0)  # whoever waits for the GIL gets it
+        self.rest()
 
 
 @final
