@@ -3,20 +3,23 @@
 A profiler would add more to each Python call than some stages take, so a stage is run some hundred times in a row, in
 many short rounds, and the quietest twentieth of the rounds is shown. What remains between the stages and the whole is
 what holds them together: coroutines, the budget of the loop, clocks.
+
+An ask of an actor that waits is begun on the spot. One of an actor that is at something else goes through the mailbox,
+and takes two turns of the loop: its stages are repeated too.
 """
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from airssys_wasm import ActorHandle, ActorSystem, ComponentId, ComponentMessage
-from airssys_wasm.actor.delivery import Asked
+from airssys_wasm.actor.asks import Asked
 from airssys_wasm.actor.envelope import Envelope
 from airssys_wasm.runtime.abi import capi
-from airssys_wasm.runtime.abi.places import DELIVER, ERROR
-from airssys_wasm.runtime.abi.values import address_of, release
+from airssys_wasm.runtime.abi.values import release
 from airssys_wasm.runtime.store import GuestStore
 from benchmarks.harness import GUESTS, show, table, write
 from benchmarks.peers import QueueActor
@@ -47,19 +50,26 @@ async def of(stage: Callable[[], Any], *, awaited: bool = False) -> float:
 
 
 async def stages(echo: ActorHandle, guest: GuestStore, payload: bytes) -> dict[str, float]:
-    """Every stage on the way of a message, in its order."""
+    """Every stage on the way of a message, in its order, and the ask itself."""
     router: Any = echo._outbox
     child, loop, host = echo._child, asyncio.get_running_loop(), router.host
     message: ComponentMessage = router._stamped(host, payload, None)
-    envelope = Envelope(message, loop.create_future())
+    envelope = Envelope(message)
+
+    def asked() -> Asked:
+        reply = loop.create_future()
+        return Asked(child, Envelope(message, reply), reply, math.inf, None, interrupt=False)
+
     found = {
         "message: stamped, checked": await of(lambda: router._stamped(host, payload, None)),
-        "ask: future, envelope, entry": await of(
-            lambda: Asked(child, Envelope(message, loop.create_future()), envelope.reply, 0.0, 5.0, interrupt=False)  # type: ignore[arg-type]
-        ),
+        "ask: time, envelope": await of(lambda: (router.delivery._due(5.0), Envelope(message, None))),
+        **await of_guest(guest, message),
+        "ask on the spot, whole": await of(lambda: echo.ask(payload), awaited=True),
+        "mailbox: future, entry": await of(asked),
         "mailbox: in and out": await of(lambda: (child.mailbox.offer_nowait(envelope), child.mailbox.take_nowait())),
     }
-    return found | await of_guest(guest, message)
+    through = await of(lambda: router.delivery._answer_to(asked()), awaited=True)
+    return found | {"ask through the mailbox, whole": found["message: stamped, checked"] + through}
 
 
 async def of_guest(guest: GuestStore, message: ComponentMessage) -> dict[str, float]:
@@ -67,13 +77,11 @@ async def of_guest(guest: GuestStore, message: ComponentMessage) -> dict[str, fl
     delivery: Any = guest._delivery
     fiber, frames = guest._fiber, delivery._frames
     capi.context_set_epoch_deadline(fiber.context, FOREVER)
-    head, keep = delivery.head(message), list[Any]()
-    images = frames.lower(head, message, 0, 1 << 20, keep)
+    keep = list[Any]()
+    delivery._call.arguments.raw = frames.lower(delivery.head(message), message, 0, 1 << 20, keep)
 
     def native() -> None:
-        future = capi.func_call_async(
-            fiber.address + DELIVER, fiber.context, address_of(images), 9, fiber.address, 1, fiber.address + ERROR
-        )
+        future = delivery._call.begin()
         capi.future_poll(future)
         capi.future_delete(future)
 
@@ -101,7 +109,6 @@ async def main() -> None:
                 await echo.ask(payload)
             actor: Any = echo._child.actor
             found = await stages(echo, actor._guest, payload)
-            found["ask, whole"] = await of(lambda payload=payload: echo.ask(payload), awaited=True)  # type: ignore[misc]
             found["bare queue actor: two turns of the loop"] = await of(
                 lambda payload=payload: queue.ask(payload),  # type: ignore[misc]
                 awaited=True,

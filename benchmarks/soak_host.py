@@ -4,7 +4,8 @@ Everything stands on public ports: `GuestHost` and `Guest` see what a guest gets
 what it sends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal, final
 
 import attrs
@@ -13,6 +14,7 @@ from airssys_wasm import ComponentConfig, ComponentId, ComponentMessage, Compone
 from airssys_wasm.core.calls import CallRefused, Err, Given, Invocation
 from airssys_wasm.core.observations import Compilation
 from airssys_wasm.core.ports import (
+    Answered,
     ComponentInfo,
     ComponentMetadata,
     Guest,
@@ -123,20 +125,68 @@ class WatchedGuest:
             ledger.violate(f"{me} got a callback as a message: {message}")
             return await self.inner.handle_message(message)
         ledger.delivered(number, me)
+        return await self._noted(number, partial(self.inner.handle_message, message))
+
+    def attempt(
+        self, message: ComponentMessage, invocation: Invocation | None = None
+    ) -> Answered | Callable[[], Awaitable[Any]] | None:
+        """As `handle_message` and `call`, as far as the guest gets on the spot."""
+        if invocation is not None:
+            return self._attempt_call(message, invocation)
+        number, me, ledger = number_of(message), self.state.component_id, self.ledger
+        if number is None:
+            return None
         try:
-            answer = await self.inner.handle_message(message)
-        except GuestError:
-            ledger.ended(number, me, "err")
+            made = self.inner.attempt(message)
+        except Exception as exc:
+            ledger.delivered(number, me)
+            if isinstance(exc, GuestError):
+                ledger.ended(number, me, "err")
             raise
-        ledger.ended(number, me, "ok")
+        if made is not None:
+            ledger.delivered(number, me)
+        if isinstance(made, Answered):
+            ledger.ended(number, me, "ok")
+        return made if made is None or isinstance(made, Answered) else partial(self._noted, number, made)
+
+    def _attempt_call(
+        self, message: ComponentMessage, invocation: Invocation
+    ) -> Answered | Callable[[], Awaitable[Any]] | None:
+        calls = self.ledger.calls
+        try:
+            made = self.inner.attempt(message, invocation)
+        except Exception as exc:
+            number = calls.delivered(invocation)
+            if isinstance(exc, CallRefused):
+                calls.answered(number, "refused")
+            raise
+        if made is None:
+            return None
+        number = calls.delivered(invocation)
+        if not isinstance(made, Answered):
+            return partial(self._noted_call, number, made)
+        calls.answered(number, "err" if isinstance(made.value, Err) else "ok")
+        return made
+
+    async def _noted(self, number: int, rest: Callable[[], Awaitable[Any]]) -> bytes | None:
+        """Note how a message has ended."""
+        try:
+            answer: bytes | None = await rest()
+        except GuestError:
+            self.ledger.ended(number, self.state.component_id, "err")
+            raise
+        self.ledger.ended(number, self.state.component_id, "ok")
         return answer
 
     async def call(self, invocation: Invocation) -> Any:
         """Note, have it called, note."""
+        return await self._noted_call(self.ledger.calls.delivered(invocation), partial(self.inner.call, invocation))
+
+    async def _noted_call(self, number: int | None, rest: Callable[[], Awaitable[Any]]) -> Any:
+        """Note how a call has ended."""
         calls = self.ledger.calls
-        number = calls.delivered(invocation)
         try:
-            answer = await self.inner.call(invocation)
+            answer = await rest()
         except CallRefused:
             calls.answered(number, "refused")
             raise

@@ -47,7 +47,7 @@ def _actor(actor: ComponentActor | None) -> str:
         return ""
     aside = actor.aside
     where = "" if aside is None else f" aside(here={aside._here.is_set()} over={aside._over} killed={aside.is_killed})"
-    busy = " busy" if actor._current is not None else ""
+    busy = " busy" if actor._work is not None and actor._work._current is not None else ""
     cancelled = " cancelled" if actor._scope.cancel_called else ""
     ended = f" ended({actor._reason})" if actor._reason is not None else ""
     return f"<ready={actor.ready} order={actor._order}{busy}{cancelled}{where}{ended}>"

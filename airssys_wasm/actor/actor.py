@@ -4,6 +4,7 @@
                        ▲                                │
                        └────────────────────────────────┘
                     aside: for an upgrade, before `take` or instead of it
+    begin: by an asker that finds it waiting, instead of `take`; `work.py`
 
 | what ends it | the message in progress | `shutdown` | kind |
 |---|---|---|---|
@@ -21,7 +22,6 @@ However it ends, the guest is closed. The mailbox and the counters belong to the
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 from typing import Final, final
@@ -29,22 +29,20 @@ from typing import Final, final
 import anyio
 import attrs
 
-from airssys_wasm.actor import farewell, lost
+from airssys_wasm.actor import farewell
 from airssys_wasm.actor.aside import Aside
 from airssys_wasm.actor.callbacks import Callbacks
 from airssys_wasm.actor.child import Child, ChildSpec
 from airssys_wasm.actor.envelope import Envelope
-from airssys_wasm.actor.handover import answered, hand_over
 from airssys_wasm.actor.health import UNHEALTHY
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.orders import CANCELLED, ORDERED, PASSIVATED, Order, killed
 from airssys_wasm.actor.passivation import has_mail
 from airssys_wasm.actor.upkeep import Upkeep
-from airssys_wasm.core.calls import CallRefused
-from airssys_wasm.core.errors import GuestError, Interrupted
+from airssys_wasm.actor.work import Work
+from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.exits import ExitKind, ExitReason
-from airssys_wasm.core.observations import DeadLetterReason
-from airssys_wasm.core.ports import Clock, ComponentMetadata, Guest, GuestHost, HostState
+from airssys_wasm.core.ports import Answered, Clock, ComponentMetadata, Guest, GuestHost, HostState
 
 TURN_SECONDS: Final = 0.001
 """An actor whose guest never waits gives the loop a turn this often: one epoch tick."""
@@ -68,7 +66,7 @@ class ComponentActor:
     _mailbox: Mailbox[Order] | None = attrs.field(default=None, init=False)
     _reason: ExitReason | None = attrs.field(default=None, init=False)
     _guest: Guest | None = attrs.field(default=None, init=False)
-    _current: Envelope | None = attrs.field(default=None, init=False)
+    _work: Work | None = attrs.field(default=None, init=False)
     _order: Order | None = attrs.field(default=None, init=False)
     _why: ExitReason | None = attrs.field(default=None, init=False)
     _state: HostState | None = attrs.field(default=None, init=False)
@@ -108,7 +106,8 @@ class ComponentActor:
                 reason = self._why or killed(self._order)
         finally:
             try:
-                self._lose_current(reason)
+                if self._work is not None:
+                    self._work.lose(reason)
                 await self._close()
             finally:
                 self._reason = reason
@@ -148,10 +147,19 @@ class ComponentActor:
         Returns:
             Whether there was such a message.
         """
-        if self._guest is None or self._current is None or envelope not in {None, self._current}:
-            return False
-        self._guest.interrupt()
-        return True
+        return self._work is not None and self._work.interrupt(envelope)
+
+    def begin(self, envelope: Envelope) -> Answered | None:
+        """Begin a message here and now, for one that waits at its empty mailbox; see `Work.begin`."""
+        work, mailbox = self._work, self._mailbox
+        if work is None or mailbox is None or mailbox is not self._child.mailbox:
+            return None
+        answer = work.begin(envelope)
+        if self._upkeep is not None:
+            self._upkeep.is_needed()
+        if work.begun is not None:
+            mailbox.put_signal(Order.GO_ON)
+        return answer
 
     def kill(self) -> None:
         """End now, whatever it is doing; the guest is still closed."""
@@ -167,45 +175,46 @@ class ComponentActor:
     async def _live(self, on_ready: "OnReady") -> ExitReason:
         """Setup, running and shutdown; an exception becomes the reason."""
         try:
-            guest = await self._setup()
+            work = await self._setup()
             on_ready(self._child, self)
-            while (reason := await self._serve(guest)) is None:
+            while (reason := await self._serve(work)) is None:
                 """It has stepped aside, and does something else now."""
             if reason is PASSIVATED:
-                await farewell.fall_asleep(self._child, guest, self._clock, self.kill)
+                await farewell.fall_asleep(self._child, work.guest, self._clock, self.kill)
             elif reason is not UNHEALTHY:
-                await farewell.say_goodbye(self._child, guest)
+                await farewell.say_goodbye(self._child, work.guest)
         except Interrupted as exc:
             return ExitReason(ExitKind.INTERRUPTED, "in the middle of a message", exc)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this actor and nobody else
             return ExitReason(ExitKind.CRASHED, str(exc) or type(exc).__name__, exc)
         return reason
 
-    async def _setup(self) -> Guest:
+    async def _setup(self) -> Work:
         spec = self.spec
         self._state = state = spec.host_state()
-        self._callbacks = Callbacks(self._child, state)
+        self._callbacks = callbacks = Callbacks(self._child, state)
         self._guest = guest = await self._host.start(spec.compiled, state)
+        self._work = work = Work(self._child, guest, callbacks, self._clock)
         self.metadata = await guest.initialize(spec.config)
         self.ready = True
-        return guest
+        return work
 
-    async def _serve(self, guest: Guest) -> ExitReason | None:
+    async def _serve(self, work: Work) -> ExitReason | None:
         """Take and deliver until there is an order; the loop gets a turn at least every `TURN_SECONDS`.
 
         Returns:
             The end that was ordered; None when it is to step aside.
         """
-        mailbox, now = await self._mailbox_given(guest), time.monotonic
+        mailbox, now = await self._mailbox_given(work), time.monotonic
         upkeep, turn = self._upkeep, now()
         wait = mailbox.wait if upkeep is None else upkeep.wait
-        while self._order is None or self._stays_awake():
-            item = mailbox.take_nowait()
+        while work.begun is not None or self._order is None or self._stays_awake():
+            item = work.begun or mailbox.take_nowait()
             if item is None:
                 await wait()
                 turn = now()
             elif isinstance(item, Envelope):
-                await self._deliver(guest, item)
+                await work.deliver(item)
                 if now() - turn >= TURN_SECONDS:
                     await asyncio.sleep(0)
                     turn = now()
@@ -214,14 +223,12 @@ class ComponentActor:
             elif upkeep is not None and not await upkeep.check():
                 return UNHEALTHY
         if self._order is Order.STOP:
-            await self._drain(guest)
+            await self._drain(work)
         return ORDERED[self._order or Order.STOP]
 
-    async def _mailbox_given(self, guest: Guest) -> Mailbox[Order]:
+    async def _mailbox_given(self, work: Work) -> Mailbox[Order]:
         """Wait while an upgrade wants it aside, then take up the work of the component."""
-        child, callbacks, state = self._child, self._callbacks, self._state
-        assert callbacks is not None  # noqa: S101 - it has been set up
-        assert state is not None  # noqa: S101 - as before
+        child, callbacks, guest = self._child, work.callbacks, work.guest
         if self.aside is not None:
             callbacks.hold()
             self._end_upkeep()
@@ -233,7 +240,7 @@ class ComponentActor:
         if self._order is None:
             callbacks.release()
             if self.spec.health is not None or self.spec.passivate_after is not None:
-                self._upkeep = Upkeep(child, mailbox, state, guest, self._clock, self.tell)
+                self._upkeep = Upkeep(child, mailbox, callbacks.state, guest, self._clock, self.tell)
                 self._upkeep.begin()
         return mailbox
 
@@ -249,37 +256,12 @@ class ComponentActor:
             self._child.has_changed()  # an upgrade may have found that this one would not step aside
         return self._order is None
 
-    async def _drain(self, guest: Guest) -> None:
+    async def _drain(self, work: Work) -> None:
         """Handle what the supervisor left to be handled before the stop; nothing unless it was asked to drain."""
         backlog = self._child.backlog
         while backlog:
-            await self._deliver(guest, backlog.pop())
+            await work.deliver(backlog.pop())
             await asyncio.sleep(0)
-
-    async def _deliver(self, guest: Guest, envelope: Envelope) -> None:
-        """Have the guest handle one message and complete the ask; a guest that answers err goes on living."""
-        child = self._child
-        if self._callbacks is None or not self._callbacks.is_due(envelope):
-            return
-        if envelope.due != math.inf and envelope.due <= self._clock.time():
-            child.lose(envelope, DeadLetterReason.EXPIRED)
-            return
-        self._current, envelope.started = envelope, True
-        try:
-            answer = await hand_over(guest, envelope)
-        except GuestError as exc:
-            lost.answered_err(child, envelope, exc)
-        except CallRefused as exc:
-            lost.refused(child, envelope, exc)
-        else:
-            answered(child, envelope, answer)
-        self._current = None
-
-    def _lose_current(self, reason: ExitReason) -> None:
-        """End the message in progress when the instance ended on it."""
-        envelope, self._current = self._current, None
-        if envelope is not None:
-            lost.lose(self._child, envelope, reason)
 
     async def _close(self) -> None:
         """Have no more to do with anybody, and close the guest, whatever is being cancelled."""

@@ -39,6 +39,8 @@ from airssys_wasm.core.ports import Clock
 MOST_IDLE_LANES: Final = 64
 """Lanes without an ask that may wait for their timer: a caller whose every timeout differs does not leave one each."""
 
+_NUMBERS: Final = (int, float)
+
 REFUSED: Final[Mapping[type[DeliveryError], DeadLetterReason]] = {
     ActorStopped: DeadLetterReason.ACTOR_STOPPED,
     MailboxFull: DeadLetterReason.MAILBOX_FULL,
@@ -90,29 +92,35 @@ class Delivery:
 
         Cancellation: as a timeout, without the exception.
         """
-        reply: asyncio.Future[Any] = self._loop.create_future()
-        if timeout is None or timeout == math.inf:
-            lane, due = self._undated, math.inf
-        else:
-            lane, due = self._lanes.get(timeout) or self._open_lane(timeout), self.clock.time() + timeout
+        due = self._due(timeout)
         worthless_from = due if invocation is None or not invocation.drops else math.inf
-        envelope = Envelope(message, reply, callback, worthless_from, invocation=invocation)
-        asked = Asked(child, envelope, reply, due, timeout, interrupt)
-        handler = AT_WORK.get() and at_work()
+        envelope = Envelope(message, None, callback, worthless_from, invocation=invocation)
+        self._check_size(child, envelope)
+        if child.mailbox.is_waited_at and child.actor is not None and timeout != 0 and not callback:
+            answer = child.actor.begin(envelope)
+            if answer is not None:
+                return answer.value
+        envelope.reply = reply = self._loop.create_future()
+        return await self._answer_to(Asked(child, envelope, reply, due, timeout, interrupt))
+
+    async def _answer_to(self, asked: Asked) -> Any:
+        """Wait for room, unless it has begun already, and for the answer."""
+        child, envelope = asked.child, asked.envelope
+        handler, lane = AT_WORK.get() and at_work(), self._lane_of(asked)
         lane.asks[asked] = None
         try:
             if handler is not None:
-                self._begin_wait(child, asked.envelope, handler, answer=True)
-            if not self._accepted(asked):
+                self._begin_wait(child, envelope, handler, answer=True)
+            if not envelope.started and not self._accepted(asked):
                 await self._wait_for_room(asked, handler)
-            return await reply
+            return await asked.reply
         except asyncio.CancelledError:
             asked.abandon()
             raise
         finally:
             lane.asks.pop(asked, None)
             if handler is not None:
-                self.waits.end(asked.envelope)
+                self.waits.end(envelope)
             if not lane.asks and len(self._lanes) > MOST_IDLE_LANES:
                 lane.close()
 
@@ -149,8 +157,8 @@ class Delivery:
         self, child: Child, envelope: Envelope, wait: float | None, guest: ComponentId | None = None
     ) -> None:
         """Put an envelope in; see `tell`."""
+        self._check_size(child, envelope)
         try:
-            self._check_size(child, envelope)
             if child.mailbox.accepts(envelope):
                 return
             if child.spec.mailbox.waits and (wait is None or wait > 0):
@@ -176,8 +184,8 @@ class Delivery:
             lane.close()
 
     def _offer_nowait(self, child: Child, envelope: Envelope) -> None:
+        self._check_size(child, envelope)
         try:
-            self._check_size(child, envelope)
             child.mailbox.offer_nowait(envelope)
         except DeliveryError as exc:
             self._refused(child, envelope, exc)
@@ -205,7 +213,6 @@ class Delivery:
         """Whether there was room for an ask."""
         child, envelope = asked.child, asked.envelope
         try:
-            self._check_size(child, envelope)
             if child.mailbox.accepts(envelope):
                 return True
             if child.spec.mailbox.waits:
@@ -238,17 +245,21 @@ class Delivery:
         if envelope.lost:  # it expired in the turn in which it was let in
             asked.child.mailbox.discard(envelope)
 
-    def _open_lane(self, timeout: float) -> Lane:
-        lane = Lane(self.clock, lambda: self._lanes.pop(timeout, None))
-        lane.ring_at(self._due(timeout))
-        self._lanes[timeout] = lane
+    def _lane_of(self, asked: Asked) -> Lane:
+        timeout = asked.timeout
+        if timeout is None or timeout == math.inf:
+            return self._undated
+        lane = self._lanes.get(timeout)
+        if lane is None:
+            lane = self._lanes[timeout] = Lane(self.clock, lambda: self._lanes.pop(timeout, None))
+            lane.ring_at(asked.due)
         return lane
 
     def _due(self, timeout: float | None) -> float:
         """When so many seconds have passed; raises ConfigError for what is no number of seconds."""
         if timeout is None:
             return math.inf
-        if not isinstance(timeout, int | float) or not timeout >= 0:
+        if not isinstance(timeout, _NUMBERS) or not timeout >= 0:
             raise ConfigError("timeout", timeout, "is not a number of seconds")
         try:
             return self.clock.time() + timeout
@@ -261,7 +272,9 @@ class Delivery:
         if policy.key is not None and envelope.invocation is None:
             most = policy.most_payload_bytes(most)
         if size > most:
-            raise PayloadTooLarge(child.id, size, most, envelope.message)
+            error = PayloadTooLarge(child.id, size, most, envelope.message)
+            self._refused(child, envelope, error)
+            raise error
 
     def _refused(self, child: Child, envelope: Envelope, error: DeliveryError) -> None:
         child.lose(envelope, REFUSED[type(error)], error)

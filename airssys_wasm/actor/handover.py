@@ -23,6 +23,8 @@ def hand_over(guest: "Guest", envelope: "Envelope") -> "Awaitable[object]":
 
 def answered(child: "Child", envelope: "Envelope", answer: object) -> None:
     """Complete the ask; a function that answers err counts as one."""
-    child.handled += not isinstance(answer, Err)
-    child.guest_errors += isinstance(answer, Err)
+    if isinstance(answer, Err):
+        child.guest_errors += 1
+    else:
+        child.handled += 1
     envelope.answer(answer)

@@ -57,7 +57,7 @@ class Mailbox(Generic[Signal]):
     _shelf: Latest | Oldest | None = attrs.field(default=None, init=False)
     _waiting: int = attrs.field(default=0, init=False)
     _waiting_bytes: int = attrs.field(default=0, init=False)
-    _callbacks: int = attrs.field(default=0, init=False)
+    callbacks_waiting: int = attrs.field(default=0, init=False)
     _empty_places: int = attrs.field(default=0, init=False)
     _bell: "asyncio.Future[None] | None" = attrs.field(default=None, init=False)
     _closed: bool = attrs.field(default=False, init=False)
@@ -122,14 +122,14 @@ class Mailbox(Generic[Signal]):
             return False
         self._put(envelope)
         envelope.inside = envelope.reserved = True
-        self._callbacks += 1
+        self.callbacks_waiting += 1
         self._ring()
         return True
 
     @property
-    def callbacks_waiting(self) -> int:
-        """Callbacks that have not been taken."""
-        return self._callbacks
+    def is_waited_at(self) -> bool:
+        """Whether the actor waits for something to take, and nothing has come since, not even an order or the end."""
+        return self._bell is not None and not self._bell.done()
 
     def keeps_out(self, envelope: Envelope) -> bool:
         """Whether a message waits for room."""
@@ -140,14 +140,14 @@ class Mailbox(Generic[Signal]):
         if self._signals:
             signal, self._signals = self._signals[0], self._signals[1:]
             return signal
-        if not (self._waiting or self._callbacks):
+        if not (self._waiting or self.callbacks_waiting):
             return None
         envelope = self._outlet.receive_nowait()
         if self._shelf is not None or self._empty_places:
             envelope = self._first_from(envelope)
         envelope.inside = False
         if envelope.reserved:
-            self._callbacks -= 1
+            self.callbacks_waiting -= 1
             return envelope
         self._waiting -= 1
         self._waiting_bytes -= envelope.size
@@ -164,11 +164,11 @@ class Mailbox(Generic[Signal]):
         if self._shelf is not None:
             self._shelf.forget(envelope)
         if envelope.reserved:
-            self._callbacks -= 1
+            self.callbacks_waiting -= 1
         else:
             self._waiting -= 1
             self._waiting_bytes -= envelope.size
-        if self._empty_places > max(MOST_EMPTY_PLACES, self._waiting + self._callbacks):
+        if self._empty_places > max(MOST_EMPTY_PLACES, self._waiting + self.callbacks_waiting):
             self._clear_away()
         if self._outside:
             self._outside.admit()
@@ -185,7 +185,7 @@ class Mailbox(Generic[Signal]):
         """
         if self._bell is not None and not self._bell.done():
             raise RuntimeError(f"two tasks wait at the mailbox of {self.component}")
-        has_any = self._signals or self._waiting or self._callbacks
+        has_any = self._signals or self._waiting or self.callbacks_waiting
         if self._closed and not has_any:
             raise ActorStopped(self.component, self._reason)
         self._bell = asyncio.get_running_loop().create_future()
@@ -201,8 +201,8 @@ class Mailbox(Generic[Signal]):
         """
         if self._closed:
             return iter(())
-        self._closed, self._reason, count = True, reason, self._waiting + self._callbacks
-        self._waiting = self._waiting_bytes = self._callbacks = 0
+        self._closed, self._reason, count = True, reason, self._waiting + self.callbacks_waiting
+        self._waiting = self._waiting_bytes = self.callbacks_waiting = 0
         if self._inlet is not None:
             self._inlet.close()
             if not count:
@@ -279,7 +279,7 @@ class Mailbox(Generic[Signal]):
 
     def _clear_away(self) -> None:
         """Leave no empty place."""
-        count = self._waiting + self._callbacks
+        count = self._waiting + self.callbacks_waiting
         messages = [self._first_from(self._outlet.receive_nowait()) for _ in range(count)]
         for _ in range(self._empty_places):
             place = self._outlet.receive_nowait()

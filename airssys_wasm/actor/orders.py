@@ -16,6 +16,7 @@ class Order(StrEnum):
     CHECK = "check"
     STEP_ASIDE = "step-aside"
     RETIRE = "retire"
+    GO_ON = "go-on"
 
 
 PASSIVATED: Final = ExitReason(ExitKind.PASSIVATED, "idle")

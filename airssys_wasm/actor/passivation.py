@@ -48,6 +48,8 @@ class AsleepMailbox:
 
     child: "Child"
     children: "Children"
+    is_waited_at = False
+    """As of a mailbox whose actor does something else."""
 
     async def offer(self, envelope: Envelope, wait: float | None) -> None:
         """As of the mailbox that it opens, which has room for it."""

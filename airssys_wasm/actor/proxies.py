@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @final
-@attrs.frozen
+@attrs.define(eq=False)
 class Caller:
     """Calls one component's functions, all with the same settings.
 

@@ -66,6 +66,10 @@ class Upkeep:
         finally:
             self._is_idle = False
 
+    def is_needed(self) -> None:
+        """A message has come that was not in the mailbox."""
+        self._idle_since = self.clock.time()
+
     async def check(self) -> bool:
         """Ask it how it is, if that is due; whether it may go on.
 

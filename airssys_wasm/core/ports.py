@@ -1,8 +1,8 @@
 """Where a layer is called from below, or has two real implementations: the protocols (pure)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import attrs
 
@@ -168,6 +168,14 @@ class HostState:
     """Asked before each operation; raises CapabilityDenied or PolicyViolation. None: denied."""
 
 
+@final
+@attrs.define
+class Answered:
+    """What a guest has answered."""
+
+    value: Any
+
+
 class Guest(Protocol):
     """One live instance, one call at a time. A call that raises an `ExecutionError` has spent the instance.
 
@@ -209,6 +217,20 @@ class Guest(Protocol):
             CallRefused: There is no such function, or an argument does not fit; the guest has not run.
             ExecutionError: The call ended without an answer.
             PayloadTooLarge: The answer is over the limit.
+        """
+        ...
+
+    def attempt(
+        self, message: ComponentMessage, invocation: Invocation | None = None
+    ) -> "Answered | Callable[[], Awaitable[Any]] | None":
+        """Make the first step of `handle_message`, or of `call`, on the spot, unless it is no moment for that.
+
+        Returns:
+            The answer, if that was all. What goes on with it, in the task whose guest it is; until then `interrupt`
+            and `aclose` work as in the middle of a call. Or None: nothing has happened, it is to be called as usual.
+
+        Raises:
+            AirssysError: As those two do; the call is over.
         """
         ...
 

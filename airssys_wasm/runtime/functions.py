@@ -73,16 +73,16 @@ class Function:
         Raises:
             BadValue: One does not fit, there are too many, or too few; the text begins with its place.
         """
-        arguments = invocation.arguments
-        if invocation.keywords or len(arguments) != len(self.params):
+        arguments, params = invocation.arguments, self.params
+        if invocation.keywords or len(arguments) != len(params):
             arguments = self._bound(arguments, invocation.keywords)
-        images = []
-        for (name, codec), value in zip(self.params, arguments, strict=True):
-            try:
-                images.append(codec.lower(value, keep))
-            except BadValue as exc:
-                raise exc.inside("params." + name) from None
-        return b"".join(images)
+        images: list[bytes] = []
+        try:
+            for value in arguments:
+                images.append(params[len(images)][1].lower(value, keep))
+        except BadValue as exc:
+            raise exc.inside("params." + params[len(images)][0]) from None
+        return images[0] if len(images) == 1 else b"".join(images)
 
     def _bound(self, arguments: tuple[Value, ...], keywords: Mapping[str, Value]) -> tuple[Value, ...]:
         """Arguments by position and by name in the order of the parameters."""

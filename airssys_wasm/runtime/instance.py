@@ -1,5 +1,6 @@
 """The instance in a Store, over the C API: where its functions are, how a call begins, how an answer is read."""
 
+import ctypes
 from typing import Final, final
 
 from wasmtime.component import Linker
@@ -16,17 +17,32 @@ _LAST_SCALAR: Final = 12
 
 
 @final
+class Repeated:
+    """A function in a fiber's places that is called again and again: its arguments have a place of their own."""
+
+    __slots__ = ("arguments", "begin")
+
+    def __init__(self, fiber: Fiber, place: int, size: int, results: int) -> None:
+        self.arguments = (ctypes.c_char * size)()
+        slots = ctypes.addressof(self.arguments), size // capi.VAL_BYTES, fiber.address, results
+        address = fiber.address
+        self.begin = capi.bound(capi.func_call_async, address + place, fiber.context, *slots, address + ERROR)
+
+
+@final
 class Instance:
     """One instance; what wasmtime writes of it lies in the places of its fiber."""
 
-    __slots__ = ("_build", "_fiber", "_linker", "_path")
+    __slots__ = ("_build", "_fiber", "_linker", "_path", "_repeated")
 
     def __init__(self, build: Build, fiber: Fiber, linker: Linker) -> None:
         self._build, self._fiber, self._linker = build, fiber, linker
         self._path: tuple[str, ...] = ()
         """Of the function that was called last."""
+        self._repeated: dict[tuple[int, int], Repeated] = {}
+        """By the size of its arguments and the number of its results."""
 
-    def instantiate(self, _keep: Keep) -> int:
+    def instantiate(self) -> int:
         """Begin to make it; the future."""
         fiber = self._fiber
         future = capi.instantiate_async(
@@ -38,7 +54,7 @@ class Instance:
         )
         return int(future)
 
-    def call(self, path: tuple[str, ...], images: bytes, keep: Keep, results: int = 1) -> int:
+    def call(self, path: tuple[str, ...], images: bytes, keep: Keep) -> int:
         """Begin to call the function at that place of its exports; the future."""
         keep.append(images)
         fiber = self._fiber
@@ -51,10 +67,23 @@ class Instance:
             address_of(images),
             len(images) // capi.VAL_BYTES,
             fiber.address,
-            results,
+            1,
             fiber.address + ERROR,
         )
         return int(future)
+
+    def call_again(self, path: tuple[str, ...], images: bytes, results: int) -> int:
+        """As `call`, of a function that is likely to be called often, with that many results, 0 or 1."""
+        if path != self._path:
+            self._find(path, FUNCTION)
+            self._path = path
+        size = len(images)
+        repeated = self._repeated.get((size, results))
+        if repeated is None:
+            repeated = self._repeated[size, results] = Repeated(self._fiber, FUNCTION, size, results)
+        repeated.arguments.raw = images
+        future: int = repeated.begin()
+        return future
 
     def find_deliver(self, path: tuple[str, ...]) -> None:
         """Find the function of the byte path, which stays where it is for all calls."""

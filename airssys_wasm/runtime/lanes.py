@@ -51,22 +51,18 @@ class LoopBudget:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._spent = 0.0
-        self._armed = False
-
-    @property
-    def left(self) -> bool:
+        self.left = True
         """Whether another first slice may run in this turn."""
-        return self._spent < TICK
 
     def charge(self, seconds: float) -> None:
         """Count time that a guest took on the loop."""
         self._spent += seconds
-        if self._spent >= TICK and not self._armed:
-            self._armed = True
+        if self._spent >= TICK and self.left:
+            self.left = False
             self._loop.call_soon(self._renew)
 
     def _renew(self) -> None:
-        self._spent, self._armed = 0.0, False
+        self._spent, self.left = 0.0, True
 
 
 @final

@@ -14,10 +14,11 @@ from airssys_wasm.core.config import Execution
 from airssys_wasm.core.errors import DeadlineExceeded, HostFunctionError, Interrupted, Trap
 from airssys_wasm.runtime.abi.pace import Paced
 from airssys_wasm.runtime.blocking import BlockingThreads
+from airssys_wasm.runtime.call import Call
 from airssys_wasm.runtime.clock import DOUBTFUL_STEP, LoopClock
 from airssys_wasm.runtime.conduct import LONG_STEP, Conduct
 from airssys_wasm.runtime.conversion import CONVERTER_THREADS, Conversion, Turns
-from airssys_wasm.runtime.fibers import Call, Fiber
+from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.lanes import HAS_SPARE, THREAD_SLICE_TICKS, LoopBudget, PollThreads, RunQueue
 
 LOOP_SLICES: Final = 3
@@ -26,6 +27,12 @@ LOOP_SLICES: Final = 3
 HOST_CALL_COST: Final = 5e-6
 """Seconds of Python around one host call, charged to the loop's budget so that chatty guests share it too."""
 
+
+ASK_COST: Final = 4e-6
+"""The same around a call that is begun outside its actor's task, so that asks in a row leave the loop its turns."""
+
+_AUTO: Final = Execution.AUTO
+"""Looked up once: up to Python 3.11 that costs as much as a call."""
 
 _ELSEWHERE: Final = "this engine belongs to another event loop; make one on each"
 
@@ -73,10 +80,15 @@ class Scheduler:
         """Ask the worker threads to end; returns those to wait for, without the ones that are stuck."""
         return self._threads.close() + self._converters.close()
 
-    def ends_at_once(self, call: Call, conduct: Conduct) -> bool:
+    def ends_at_once(self, call: Call, conduct: Conduct, cost: float = 0.0) -> bool:
         """Run a call's first slice on the loop, if that is its place now; whether the call has ended.
 
         If not, `run` goes on with it. One that has ended took no suspension point at all; `Call.result` has its answer.
+
+        Args:
+            call: a call that has not begun.
+            conduct: what is known of its component.
+            cost: seconds besides the slice that the loop is held for, about.
 
         Raises:
             Trap: The instance is spent by an earlier call.
@@ -85,16 +97,16 @@ class Scheduler:
         fiber, budget = call.fiber, self._budget
         if fiber.spent or get_running_loop() is not self._loop:
             self._check(fiber)
-        if not budget.left or _first_lane(fiber, conduct, large=False) is not Lane.LOOP:
+        if call.large or not budget.left or not _begins_on_loop(fiber, conduct):
             return False
         ended = call.step()
-        budget.charge(call.step_time)  # by the wall clock: that is how long the loop was held
+        budget.charge(call.step_time + cost)  # by the wall clock: that is how long the loop was held
         if ended:
-            fiber.spent = call.failed
+            fiber.spent = call.failed is not None
             conduct.record(call.longest_step, on_thread=False)
         return ended
 
-    async def run(self, call: Call, conduct: Conduct, *, large: bool = False, blocking: bool = False) -> None:
+    async def run(self, call: Call, conduct: Conduct, *, blocking: bool = False) -> None:
         """Bring one guest call to its end, which may have begun on the loop; `Call.result` has its answer.
 
         Raises:
@@ -109,15 +121,15 @@ class Scheduler:
         """
         fiber = call.fiber
         self._check(fiber)
-        lane = Lane.BLOCKING if blocking else _first_lane(fiber, conduct, large=large)
+        lane = Lane.BLOCKING if blocking else _first_lane(call, conduct)
         try:
             if lane is not Lane.LOOP:
                 _move_to_thread(call, conduct)
             await self._go_on(call, lane)
         finally:
-            if not (large or call.copies_much):  # what copying takes is not the guest's doing
+            if not (call.large or call.copies_much):  # what copying takes is not the guest's doing
                 _judge(call, conduct)
-        fiber.spent = call.failed
+        fiber.spent = call.failed is not None
 
     def _check(self, fiber: Fiber) -> None:
         if get_running_loop() is not self._loop:
@@ -135,6 +147,8 @@ class Scheduler:
         fiber, seconds = call.fiber, call.fiber.state.limits.max_execution_time
         with anyio.CancelScope(deadline=self._loop.time() + seconds) as scope:
             fiber.scope = scope
+            if fiber.interrupted:  # between its first step and this
+                scope.cancel()
             try:
                 await self._drive(call, lane)
             except HostFunctionError:  # at the moment of the interruption
@@ -192,11 +206,17 @@ class Scheduler:
         return call.own_time > DOUBTFUL_STEP
 
 
-def _first_lane(fiber: Fiber, conduct: Conduct, *, large: bool) -> Lane:
+def _begins_on_loop(fiber: Fiber, conduct: Conduct) -> bool:
     execution = fiber.state.execution
-    if execution is Execution.AUTO:
-        return Lane.THREAD if large or (conduct.needs_thread and not fiber.future) else Lane.LOOP
-    return Lane(execution.value)
+    return not conduct.needs_thread if execution is _AUTO else execution is Execution.LOOP
+
+
+def _first_lane(call: Call, conduct: Conduct) -> Lane:
+    """Where a call goes that has not ended at once."""
+    fiber = call.fiber
+    if fiber.state.execution is not _AUTO:
+        return Lane(fiber.state.execution.value)
+    return Lane.THREAD if call.large or not (fiber.future or _begins_on_loop(fiber, conduct)) else Lane.LOOP
 
 
 def _judge(call: Call, conduct: Conduct) -> None:

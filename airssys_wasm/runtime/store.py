@@ -2,38 +2,35 @@
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, final
 
 import attrs
 from wasmtime.component import Linker
 
-from airssys_wasm.core.calls import Err, FunctionNotFound, Invocation
+from airssys_wasm.core.calls import FunctionNotFound, Invocation
 from airssys_wasm.core.config import ComponentConfig
-from airssys_wasm.core.errors import PayloadTooLarge
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.ports import ComponentMetadata, HealthStatus, HostState
+from airssys_wasm.core.ports import Answered, ComponentMetadata, HealthStatus, HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.append import DELIVER
-from airssys_wasm.runtime.abi.frame import CALLBACK, Answer, Head, TooLarge
+from airssys_wasm.runtime.abi.frame import CALLBACK
 from airssys_wasm.runtime.abi.handles import Handles, leave
-from airssys_wasm.runtime.abi.pace import Lifting
-from airssys_wasm.runtime.abi.values import Keep, Lowering, Value, undo
+from airssys_wasm.runtime.abi.values import Value
 from airssys_wasm.runtime.abi.wasi import give_empty_wasi
+from airssys_wasm.runtime.call import Call
+from airssys_wasm.runtime.calls import FunctionCall, Instantiation, LifecycleCall, MessageCall, ValueMessageCall
 from airssys_wasm.runtime.compiled import Build, CompiledComponent, Signature
-from airssys_wasm.runtime.conduct import LARGE_FRAME_BYTES
 from airssys_wasm.runtime.contract import LIFECYCLE
 from airssys_wasm.runtime.delivery import Delivery
-from airssys_wasm.runtime.fibers import Call, Fiber
-from airssys_wasm.runtime.functions import Function
+from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.greetings import signatures
 from airssys_wasm.runtime.host_fn.guestlog import GuestLog
 from airssys_wasm.runtime.instance import Instance
 from airssys_wasm.runtime.limiter import limit_store
 from airssys_wasm.runtime.reaper import Reaper
-from airssys_wasm.runtime.scheduler import Scheduler
-from airssys_wasm.runtime.traps import instantiation_error
-from airssys_wasm.runtime.wit import message_to_wit, unwrap
+from airssys_wasm.runtime.scheduler import ASK_COST, Scheduler
+from airssys_wasm.runtime.wit import unwrap
 
 
 @final
@@ -63,6 +60,7 @@ class GuestStore:
         key = next(host.keys)
         self._store = capi.store_new(build.machine.address, key, None)
         self._fiber = Fiber(capi.store_context(self._store), state, build.machine.ticker, host.scheduler.clock, key)
+        self._fiber.on_retired = self._free
         self._delivery: Delivery | None = None
         self._instance = Instance(build, self._fiber, self._set_up())
         host.fibers[key] = self._fiber
@@ -83,7 +81,7 @@ class GuestStore:
         Raises:
             InstantiationFailed: An import nobody provides, a limit, or a trap.
         """
-        await self._run(Call(self._fiber, self._instance.instantiate, self._ready, self._free, instantiation_error))
+        await self._run(Instantiation(self._fiber, self._instance, self._ready))
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
         """Call `initialize`, then `metadata`, if it exports them; raises GuestError or ExecutionError."""
@@ -99,24 +97,12 @@ class GuestStore:
 
     async def handle_message(self, message: ComponentMessage) -> bytes | None:
         """Call `handle-message`; raises GuestError, ExecutionError, or PayloadTooLarge for the answer."""
-        delivery = self._delivery
-        head = delivery.head(message) if delivery else None
-        if delivery and head:
-            answered = await self._deliver(delivery, head, message, 0)
-            return answered if type(answered) is bytes else self._checked(answered, message)
-        answer: bytes | None = unwrap(await self._call("handle-message", message_to_wit(message)))
-        if answer is not None and len(answer) > self._state.limits.max_payload_bytes:
-            return self._checked(TooLarge(len(answer)), message)
+        answer: bytes | None = await self._run(self._message_call(message))
         return answer
 
     async def handle_callback(self, message: ComponentMessage) -> None:
         """Call `handle-callback`; raises GuestError or ExecutionError."""
-        delivery = self._delivery
-        head = delivery.head(message) if delivery else None
-        if delivery and head:
-            self._checked(await self._deliver(delivery, head, message, CALLBACK), message)
-        else:
-            unwrap(await self._call("handle-callback", message_to_wit(message)))
+        await self._run(self._message_call(message, "handle-callback", CALLBACK))
 
     async def call(self, invocation: Invocation) -> Any:
         """Call one of the component's own functions; `Ok` or `Err` where it answers a result.
@@ -126,18 +112,18 @@ class GuestStore:
             ExecutionError: The call ended without an answer.
             PayloadTooLarge: For the answer.
         """
-        function = self._compiled.signatures.functions.find(invocation.interface, invocation.function)
-        if self._fiber.handles is not None:
-            self._fiber.handles.call = invocation.caller
-        begin = functools.partial(self._begin_function, function, invocation)
-        limit = self._state.limits.max_payload_bytes
-        lifting = Lifting(self._fiber.handles, limit).bound()
-        end = functools.partial(self._instance.lift, function.result, lifting, has_handles=function.answers_handles)
-        keep = self._keep() if function.takes_handles else Keep().bound()
-        answer = await self._run(Call(self._fiber, begin, end, self._free, keep=keep, lifting=lifting))
-        if lifting.size > limit:
-            raise PayloadTooLarge(self._state.component_id, lifting.size, limit, what="answer")
-        return answer
+        return await self._run(self._function_call(invocation))
+
+    def attempt(
+        self, message: ComponentMessage, invocation: Invocation | None = None
+    ) -> Answered | Callable[[], Awaitable[Any]] | None:
+        """Make the first step on the loop, if that is the call's place now; see the port."""
+        if self._compiled.wasi:  # it may block
+            return None
+        call = self._message_call(message) if invocation is None else self._function_call(invocation)
+        if self._ends_at_once(call, ASK_COST):
+            return Answered(self._result(call))
+        return functools.partial(self._go_on, call) if call.begun else None
 
     async def health(self) -> HealthStatus:
         """Call `health` if it exports it; raises ExecutionError."""
@@ -160,39 +146,61 @@ class GuestStore:
         if not self._fiber.abandoned:
             self._free()
 
-    def _checked(self, answer: Answer, message: ComponentMessage) -> bytes | None:
-        """The answer to a message that was delivered; raises GuestError or PayloadTooLarge."""
-        if answer is None or isinstance(answer, bytes):
-            return answer
-        if isinstance(answer, Err):
-            return unwrap(answer)  # type: ignore[no-any-return]  # it raises
-        limit = self._state.limits.max_payload_bytes
-        raise PayloadTooLarge(self._state.component_id, answer.payload_bytes, limit, message, what="answer")
+    def _message_call(self, message: ComponentMessage, name: str = "handle-message", flags: int = 0) -> Call:
+        """By the byte path if the message takes it, otherwise by the other one."""
+        delivery = self._delivery
+        head = delivery.head(message) if delivery else None
+        if delivery and head:
+            return MessageCall(self._fiber, delivery, head, message, flags)
+        self._check_exported(name)
+        return ValueMessageCall(self._fiber, self._instance, name, self._host.signatures[name], message)
 
-    async def _deliver(self, delivery: Delivery, head: Head, message: ComponentMessage, flags: int) -> Answer:
-        """The byte path."""
-        call = Call(self._fiber, functools.partial(delivery.begin, head, message, flags), delivery.end, self._free)
-        answer: Answer = await self._run(call, large=len(message.payload.data) > LARGE_FRAME_BYTES)
-        return answer
+    def _function_call(self, invocation: Invocation) -> Call:
+        function = self._compiled.signatures.functions.find(invocation.interface, invocation.function)
+        return FunctionCall(self._fiber, self._instance, function, invocation)
 
     async def _call(self, name: str, *arguments: Value) -> Value:
-        """The value path."""
+        """Another function of the contract."""
+        self._check_exported(name)
+        signature = self._host.signatures[name]
+        return await self._run(LifecycleCall(self._fiber, self._instance, name, signature, *arguments))
+
+    def _check_exported(self, name: str) -> None:
         if not self._compiled.answers_messages:
             raise FunctionNotFound(f"{LIFECYCLE}#{name}", sorted(self._compiled.signatures.functions.by_interface))
-        begin = functools.partial(self._begin_call, name, arguments)
-        lifting = Lifting(self._fiber.handles).bound()
-        end = functools.partial(self._instance.lift, self._host.signatures[name].result, lifting)
-        return await self._run(Call(self._fiber, begin, end, self._free, keep=Keep().bound(), lifting=lifting))
 
-    async def _run(self, call: Call, *, large: bool = False) -> Any:
-        scheduler, compiled, handles = self._host.scheduler, self._compiled, self._fiber.handles
+    async def _run(self, call: Call) -> Any:
+        return self._result(call) if self._ends_at_once(call) else await self._go_on(call)
+
+    def _ends_at_once(self, call: Call, cost: float = 0.0) -> bool:
+        """Make the first step on the loop, if that is the call's place now; whether that was all of it."""
+        compiled = self._compiled
         try:
-            if large or compiled.wasi or not scheduler.ends_at_once(call, compiled.conduct):
-                await scheduler.run(call, compiled.conduct, large=large, blocking=compiled.wasi)
+            return not compiled.wasi and self._host.scheduler.ends_at_once(call, compiled.conduct, cost)
+        except BaseException:
+            self._settle()
+            raise
+
+    async def _go_on(self, call: Call) -> Any:
+        """The answer of a call that has not ended at once."""
+        try:
+            await self._host.scheduler.run(call, self._compiled.conduct, blocking=self._compiled.wasi)
             return call.result()
         finally:
-            if handles is not None:
-                leave(handles.settle())
+            self._settle()
+
+    def _result(self, call: Call) -> Any:
+        if self._fiber.handles is None:
+            return call.result()
+        try:
+            return call.result()
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        """See to the objects of the host's that the guest has dropped."""
+        if self._fiber.handles is not None:
+            leave(self._fiber.handles.settle())
 
     def _ready(self) -> None:
         """The instance is there; with it the function of the byte path, where it was extended."""
@@ -220,27 +228,10 @@ class GuestStore:
             return linkage.linker(machine)
         return machine.wasi_linker if self._compiled.wasi else machine.linker
 
-    def _keep(self) -> Keep:
-        handles = self._fiber.handles
-        return (Keep() if handles is None else Lowering(handles)).bound()
-
-    def _begin_call(self, name: str, arguments: tuple[Value, ...], keep: Keep) -> int:
-        codecs = self._host.signatures[name].params
-        images = b"".join([codec.lower(value, keep) for codec, value in zip(codecs, arguments, strict=True)])
-        return self._instance.call((LIFECYCLE, name), images, keep)
-
-    def _begin_function(self, function: Function, invocation: Invocation, keep: Keep) -> int:
-        try:
-            images = function.lower(invocation, keep)
-        except BaseException:
-            undo(keep)
-            raise
-        return self._instance.call(function.path, images, keep, results=int(function.result is not None))
-
     def _free(self) -> None:
         store, self._store = self._store, 0
         if store:
-            self._fiber.spent = True
+            self._fiber.spent, self._fiber.on_retired = True, None  # which leads back here
             self._fiber.delete_future()
             self._log.flush()
             self._host.fibers.pop(self._fiber.key, None)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, final
 
 from wasmtime import Engine
@@ -29,6 +30,8 @@ class EpochTicker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._polling: set[int] = set()
+        self.leave: Callable[[int], None] = self._polling.discard
+        """The poll of that key has returned."""
         self._polls = 0
         self._parked = True
         self._closed = False
@@ -48,10 +51,6 @@ class EpochTicker:
         self._polls += 1
         if self._parked:
             self._unpark()
-
-    def leave(self, key: int) -> None:
-        """The poll has returned."""
-        self._polling.discard(key)
 
     def close(self) -> list[threading.Thread]:
         """Ask the thread to end, within a tick; returns it, if there is one, for the caller to wait for."""

@@ -67,6 +67,9 @@ class ServedGuest:
         if self.served.on_callback is not None:
             await self._call(self.served.on_callback, message)
 
+    def attempt(self, message: ComponentMessage, invocation: Invocation | None = None) -> None:
+        """Host code runs in the actor's own task."""
+
     async def call(self, invocation: Invocation) -> Any:
         """Host code has no functions of its own; raises FunctionNotFound."""
         raise FunctionNotFound(f"{invocation.interface}#{invocation.function}")

@@ -63,6 +63,9 @@ class ScriptedGuest:
         """As the script says."""
         await self._call("", self.script.on_callback, message)
 
+    def attempt(self, message: ComponentMessage, invocation: Invocation | None = None) -> None:
+        """A script is never through in one step."""
+
     async def call(self, invocation: Invocation) -> object:
         """A script has no functions of its own; raises FunctionNotFound."""
         raise FunctionNotFound(f"{invocation.interface}#{invocation.function}")

@@ -46,6 +46,7 @@ async def test_one_that_traps_in_a_loop_fails_alone(stage: Stage) -> None:
             await hog.handle.ask(b"trap")
         ends.append(type(caught.value))
         assert b"x" == await echo.handle.ask(b"x")
+        await until(lambda: hog.handle.statistics().crashes == len(ends))
         await until(lambda: hog.handle.state in {ActorState.RUNNING, ActorState.FAILED})
     assert [ComponentCrashed] * 4 == ends
     with pytest.raises(ActorStopped):

@@ -88,6 +88,8 @@ async def importing(system: ActorSystem, kv: object) -> "list[asyncio.Task[Any]]
     plugin = await system.load(component("a"), binary("plugin"), imports={KV: kv}, **SETTINGS)
     calls = [asyncio.create_task(plugin.call(API, "wait", number, timeout=None)) for number in range(2)]
     await until(lambda: plugin.statistics().mailbox.waiting == 1)
+    living: Any = plugin._child.actor
+    await until(lambda: living._guest._fiber.host_call is not None)
     return calls
 
 

@@ -16,8 +16,9 @@ from airssys_wasm.core.ports import HostState
 from airssys_wasm.runtime.abi import capi
 from airssys_wasm.runtime.abi.places import Places
 from airssys_wasm.runtime.abi.types import BOOL, BYTES, FuncType, ListType
+from airssys_wasm.runtime.calls import Instantiation
 from airssys_wasm.runtime.clock import LoopClock
-from airssys_wasm.runtime.fibers import Call, Fiber
+from airssys_wasm.runtime.fibers import Fiber
 from airssys_wasm.runtime.hostcall import HostCall, HostFunction
 from airssys_wasm.runtime.scheduler import Scheduler
 from airssys_wasm.runtime.ticker import EpochTicker
@@ -127,7 +128,7 @@ async def test_what_was_said_to_a_cancelled_call_does_not_hit_the_next_one() -> 
     """One that is interrupted and cancelled at once, before it has begun, leaves the instance as good as new."""
     calls = fiber()
     calls.interrupted = True
-    Call(calls, lambda _: 0, lambda: None, lambda: None)
+    Instantiation(calls, None, lambda: None)  # type: ignore[arg-type]
     assert not calls.interrupted
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 import attrs
 
 from airssys_wasm.core.calls import BadType, BadValue, shown
-from airssys_wasm.runtime.abi.capi import VAL_BYTES
+from airssys_wasm.runtime.abi.capi import VAL_BYTES, text_at
 from airssys_wasm.runtime.abi.pace import BYTE_STEP, MOST_STEPS, TEXT_STEP, Lifting, Paced
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class String:
         lifting.grow(size, size // TEXT_STEP)
         if size > _TEXT_CHUNK:
             return _decoded_in_chunks(data, size, lifting)
-        return string_at(data, size).decode() if size else ""
+        return text_at(data, size, None) if size else ""
 
 
 _TEXT_CHUNK: Final = MOST_STEPS * TEXT_STEP
