@@ -8,6 +8,7 @@ async with ActorSystem(host=host) as system:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, final
 
 import attrs
@@ -26,7 +27,8 @@ from airssys_wasm.core.ids import ComponentId
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
 from airssys_wasm.core.observations import Compilation, ComponentReport
-from airssys_wasm.core.ports import Clock, ComponentMetadata, HealthStatus, HostState
+from airssys_wasm.core.ports import Answered, Clock, ComponentMetadata, HealthStatus, HostState
+from airssys_wasm.testing.first_step import FirstStep
 from airssys_wasm.testing.obedience import obey
 
 OBEDIENT: Final = b"obedient"
@@ -44,6 +46,8 @@ class ScriptedGuest:
         self.fuel = 0
         self.spent = self.closed = False
         self._begun = 0.0
+        self._begun_only: FirstStep | None = None
+        """A message that nobody has gone on with since its first step."""
         self._pause: asyncio.Future[bytes | None] | None = None
 
     async def initialize(self, config: ComponentConfig) -> ComponentMetadata:
@@ -63,8 +67,17 @@ class ScriptedGuest:
         """As the script says."""
         await self._call("", self.script.on_callback, message)
 
-    def attempt(self, message: ComponentMessage, invocation: Invocation | None = None) -> None:
-        """A script is never through in one step."""
+    def attempt(
+        self, message: ComponentMessage, invocation: Invocation | None = None
+    ) -> Answered | Callable[[], Awaitable[object]] | None:
+        """Follow the script up to where it first waits, if its host begins messages on the spot."""
+        if not self.host.on_the_spot() or invocation is not None:
+            return None
+        step = FirstStep(self.handle_message(message))
+        if step.ended:
+            return Answered(step.value)
+        self._begun_only = step
+        return partial(self._go_on, step)
 
     async def call(self, invocation: Invocation) -> object:
         """A script has no functions of its own; raises FunctionNotFound."""
@@ -88,6 +101,8 @@ class ScriptedGuest:
         if not self.closed:
             self.closed = True
             self.host.note("close", self)
+            if self._begun_only is not None:
+                self._begun_only.close()
             self._stop(Interrupted("closed"))
             await self.script.on_close(self)
 
@@ -111,6 +126,10 @@ class ScriptedGuest:
         """End a pause."""
         if self._pause is not None and not self._pause.done():
             self._pause.set_result(answer)
+
+    async def _go_on(self, step: FirstStep) -> object:
+        self._begun_only = None
+        return await step
 
     def _stop(self, error: Exception) -> None:
         if self._pause is not None and not self._pause.done():
@@ -167,9 +186,17 @@ class ScriptedHost:
     Args:
         scripts: what the bytes of a component stand for, besides `OBEDIENT`.
         clock: for deadlines and sleeps; the running event loop by default.
+        on_the_spot: asked of each ask that finds its actor waiting: whether the asker's task makes its first step, as
+            it mostly does with components. Never by default, so that every message takes the same turns.
     """
 
-    def __init__(self, scripts: Mapping[bytes, Script] | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        scripts: Mapping[bytes, Script] | None = None,
+        clock: Clock | None = None,
+        *,
+        on_the_spot: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.scripts = {OBEDIENT: Script(), **(scripts or {})}
         self.guests: list[ScriptedGuest] = []
         self.log: list[tuple[str, ComponentId]] = []
@@ -178,6 +205,7 @@ class ScriptedHost:
         self.abandoned_threads = 0
         self.compiling: tuple[Compilation, ...] = ()
         self._clock = clock
+        self.on_the_spot = on_the_spot
 
     @property
     def clock(self) -> Clock:

@@ -70,6 +70,9 @@ class Chaos:
     """How often a stage of a component's life goes wrong."""
     rest: float = attrs.field(init=False)
     """How often everything that is ready may run before the next step is taken."""
+    spot: float = attrs.field(init=False)
+    """How often an ask that could be begun by its asker is."""
+    spots: random.Random = attrs.field(init=False)
     clock: ManualClock = attrs.field(factory=ManualClock, init=False)
     host: ScriptedHost = attrs.field(init=False)
     system: ActorSystem = attrs.field(init=False)
@@ -99,11 +102,17 @@ class Chaos:
         self.dice = dice = random.Random(self.seed)
         self.loners = [ComponentId("demo", f"a{number}", "0") for number in range(dice.choice([1, 2, 5]))]
         self.trouble, self.rest = dice.choice([0.02, 0.07, 0.2]), dice.choice([0.05, 0.3, 0.8])
-        self.host = ScriptedHost({}, self.clock)
+        self.host = ScriptedHost({}, self.clock, on_the_spot=self._on_the_spot)
+        self.spots = random.Random(f"spots of {self.seed}")
+        self.spot = self.spots.choice([0.0, 0.5, 0.9, 1.0])
         room = ROOM_BYTES if self.dice.random() < 0.3 else None
         self.system = ActorSystem(host=self.host, clock=self.clock, max_total_memory_bytes=room)
         self._letters = self.system._observatory.dead_letters.open(1_000_000)
         self._events = self.system._observatory.events.open(1_000_000)
+
+    def _on_the_spot(self) -> bool:
+        """Whether an ask that finds its actor waiting is begun by its asker: not where a budget has ended."""
+        return self.spots.random() < self.spot
 
     def version(self, dice: random.Random, trouble: float) -> bytes:
         """A new binary."""
