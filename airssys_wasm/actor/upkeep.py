@@ -16,7 +16,6 @@ from airssys_wasm.actor.child import Child
 from airssys_wasm.actor.health import HealthRecord
 from airssys_wasm.actor.mailbox import Mailbox
 from airssys_wasm.actor.orders import Order
-from airssys_wasm.actor.passivation import has_mail
 from airssys_wasm.core.errors import Interrupted
 from airssys_wasm.core.health import HealthCheck
 from airssys_wasm.core.observations import Event, EventKind
@@ -39,7 +38,6 @@ class Upkeep:
     _timer: Timer | None = attrs.field(default=None, init=False)
     _idle_since: float = attrs.field(default=NEVER, init=False)
     _answers: int = attrs.field(default=0, init=False)
-    _is_idle: bool = attrs.field(default=False, init=False)
     _calling: bool = attrs.field(default=False, init=False)
     _ordered: bool = attrs.field(default=False, init=False)
     _over: bool = attrs.field(default=False, init=False)
@@ -60,15 +58,11 @@ class Upkeep:
         """As the mailbox's: return when there is something to take."""
         if self._answers != self._answered:  # a check of its health does not keep it awake
             self._answers, self._idle_since = self._answered, self.clock.time()
-        self._is_idle = True
-        try:
-            await self.mailbox.wait()
-        finally:
-            self._is_idle = False
+        await self.mailbox.wait()
 
     def is_needed(self) -> None:
-        """A message has come that was not in the mailbox."""
-        self._idle_since = self.clock.time()
+        """A message has come that was not in the mailbox, and may have been answered."""
+        self._answers, self._idle_since = self._answered, self.clock.time()
 
     async def check(self) -> bool:
         """Ask it how it is, if that is due; whether it may go on.
@@ -147,7 +141,7 @@ class Upkeep:
     def _falls_asleep(self, now: float) -> bool:
         """Have it fall asleep, unless it is needed; then look again when as much time has passed."""
         self._idle_since, outbox = now, self.state.outbox
-        if not self._is_idle or has_mail(self.child) or (outbox is not None and outbox.has_requests(self.state)):
+        if not self.mailbox.is_waited_at or (outbox is not None and outbox.has_requests(self.state)):
             return False
         self.tell(Order.SLEEP)
         return True

@@ -45,17 +45,23 @@ class Work:
 
         Otherwise it is `begun`, or, as it is not a moment for that, nothing has happened and it is not `started`.
         """
+        if self._current is not None:  # host code asks again in the middle of the step, and is eager
+            return None
+        self._current = envelope
         try:
             made = self.guest.attempt(envelope.message, envelope.invocation)
         except Exception as exc:  # noqa: BLE001 - raised again where it ends what it has to
             self._failed, made = exc, self._fail
-        if made is None:
-            return None
-        envelope.started = True
+        except BaseException:
+            self._current = None
+            raise
+        envelope.started = made is not None
+        if made is None or isinstance(made, Answered):
+            self._current = None
         if isinstance(made, Answered):
             answered(self.child, envelope, made.value)
             return made
-        self._current, self._rest = envelope, made
+        self._rest = made
         return None
 
     @property
