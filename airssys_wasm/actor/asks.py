@@ -41,7 +41,7 @@ class Asked:
         envelope = self.envelope
         if not envelope.started:
             self.child.withdraw(envelope, reason)
-            outcome: Outcome = "running" if envelope.inside else "withdrawn"
+            outcome: Outcome = "withdrawn" if envelope.lost else "running"
             if self.room is not None:
                 self.room.cancel()
             return outcome

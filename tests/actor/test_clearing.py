@@ -14,7 +14,7 @@ from airssys_wasm.actor.clearing import AT_ONCE
 from airssys_wasm.core.errors import ActorStopped, RequestTimeout
 from airssys_wasm.core.limits import Limits
 from airssys_wasm.core.messages import ComponentMessage
-from airssys_wasm.core.observations import ActorState
+from airssys_wasm.core.observations import ActorState, DeadLetterReason
 from airssys_wasm.testing.clock import settle
 from airssys_wasm.testing.guests import Script, ScriptedGuest
 from tests.actor.bench import Bench, opened
@@ -108,3 +108,18 @@ async def test_asks_whose_time_is_over_end_a_few_in_each_turn(bench: Bench) -> N
     bench.guest().resume()
     endings = await asyncio.gather(first, *asks, return_exceptions=True)
     assert {RequestTimeout} == {type(ending) for ending in endings[1:]}
+
+
+async def test_an_ask_whose_time_is_over_before_it_is_drained_is_told_that_it_never_begins(bench: Bench) -> None:
+    """It waits in a queue of a mailbox that is closed already."""
+    child, first = await _laden(bench, 1)
+    late = bench.asking(child, b"late", 2.0)
+    await settle()
+    stopping = asyncio.create_task(bench.supervisor.stop_child(child, drain=True))
+    await bench.clock.advance(2.0)
+    with pytest.raises(RequestTimeout) as caught:
+        await late
+    assert ("withdrawn", [(b"late", DeadLetterReason.EXPIRED)]) == (caught.value.outcome, bench.letters())
+    await bench.clock.advance(5.0)
+    await asyncio.gather(first, stopping, return_exceptions=True)
+    assert 3 == len(bench.letters()) == len(set(bench.letters()))
