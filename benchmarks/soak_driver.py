@@ -219,9 +219,16 @@ class Driver:
 
     async def _publish(self, step: Step) -> None:
         topic = f"soak.t{step.target}"
-        for target in self.system._parts().subscriptions.subscribers(topic):
+        there = self._subscribers(topic)
+        for target in there:
             self.ledger.sent(step.number, target, None)
         await self.system.publish(topic, step.payload, f"n/{step.number}")
+        left = self._subscribers(topic)  # who went before its turn came is not sent to
+        self.ledger.cut_off(step.number, [id_ for id_, handle in there.items() if left.get(id_) != handle])
+
+    def _subscribers(self, topic: str) -> dict[ComponentId, ActorHandle | None]:
+        """Each with the load that is there now."""
+        return {id_: self.system.get(id_) for id_ in self.system._parts().subscriptions.subscribers(topic)}
 
     async def _reload(self, slot: Slot, *, drain: bool) -> None:
         async with slot.lock:
